@@ -1,0 +1,1 @@
+//! A decision and its trace, told to a person.
