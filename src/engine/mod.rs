@@ -1,1 +1,28 @@
-//! The engine: from a request to one decision.
+//! The engine: what a module is, and the one loop from a request to a decision.
+//!
+//! A decision has no effect beyond reading the [`System`](crate::system::System): what is to be
+//! done is part of its value and is done by `server`. `explain` makes the same call with the trace
+//! on, so there is never a second implementation.
+
+mod access;
+mod answer;
+mod cx;
+mod decide;
+mod errors;
+pub mod exchange;
+pub mod log;
+mod module;
+mod request;
+mod trace;
+mod walk;
+mod worker;
+
+pub use access::Satisfy;
+pub use answer::{Answer, Cgi, CgiFailure, Content, Decision, Pending, Progress, Sent};
+pub use cx::{Cx, LookedUp};
+pub use decide::{Cursor, Engine};
+pub use module::{Hook, LogLines, Module, Order, Phase, Verdict};
+pub use request::{Connection, LogEntry, Lookups, Request, Table, Version};
+pub use trace::{Event, Note, Trace};
+pub use walk::{directory_walk, file_walk, if_walk, location_walk};
+pub use worker::Worker;

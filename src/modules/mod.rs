@@ -1,1 +1,7 @@
-//! One file per Apache module.
+//! The modules, one file (or folder) each, named as Apache names them. [`ALL`] is the only list;
+//! its order is the order in which equals are asked.
+
+use crate::engine::Module;
+
+/// Every module of this server.
+pub static ALL: &[&Module] = &[];

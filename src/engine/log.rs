@@ -1,0 +1,32 @@
+//! Which lines the error log takes.
+
+use super::request::LogEntry;
+use crate::policy::{CoreDir, CoreServer, Policy, SaidExt, core_conf::LogLevels};
+
+/// The level up to which a module's lines are taken: what the place says, else what the server does.
+pub fn level_for(dir: &CoreDir, server: &CoreServer, module: &str) -> u8 {
+    let said = |levels: &LogLevels| levels.general.is_some() || !levels.modules.is_empty();
+    let levels = if said(&dir.log_levels) { &dir.log_levels } else { &server.log_levels };
+    levels.of(module.as_bytes())
+}
+
+/// `LimitInternalRecursion`'s first number: 10 unless said otherwise.
+pub fn internal_redirect_limit(policy: &Policy) -> usize {
+    policy.process.internal_redirects.value_or(10) as usize
+}
+
+/// The line for a request that goes round in circles.
+pub fn too_many_redirects(limit: usize) -> LogEntry {
+    let text = format!(
+        "Request exceeded the limit of {limit} internal redirects due to probable configuration error. Use \
+         'LimitInternalRecursion' to increase the limit if necessary. Use 'LogLevel debug' to get a backtrace."
+    );
+    LogEntry {
+        level: 3,
+        module: "core",
+        os_error: None,
+        number: "AH00124",
+        text: text.into(),
+        explanation: None,
+    }
+}

@@ -1,0 +1,280 @@
+//! A request while it is decided: what the client sent, and what the phases made of it.
+
+use super::decide::Cursor;
+use crate::{
+    http::{Headers, Method, MethodSet, Status},
+    policy::Merged,
+    system::Stat,
+};
+use bstr::{BString, ByteSlice};
+use rustc_hash::FxHashMap;
+use std::{
+    cell::RefCell,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    time::SystemTime,
+};
+
+/// Names and values in order; names are compared without case (apr_table_t).
+pub type Table = Headers;
+
+/// HTTP version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u8, pub u8);
+
+impl Version {
+    /// HTTP/1.1
+    pub const HTTP_11: Version = Version(1, 1);
+    /// HTTP/1.0
+    pub const HTTP_10: Version = Version(1, 0);
+    /// HTTP/0.9
+    pub const HTTP_09: Version = Version(0, 9);
+}
+
+/// What is known of a connection; shared by its requests.
+#[derive(Debug)]
+pub struct Connection {
+    /// The client's address.
+    pub client: SocketAddr,
+    /// The address that the client reached.
+    pub local: SocketAddr,
+    /// Number of the connection within this server, for logs.
+    pub id: u64,
+    /// Requests answered before this one.
+    pub keepalives: u32,
+    /// Names and addresses found for it.
+    pub lookups: RefCell<Lookups>,
+}
+
+/// Answers to [`super::answer::Pending`] questions.
+#[derive(Debug, Default)]
+pub struct Lookups {
+    /// The name of an address; `None` inside: it has none.
+    pub names: FxHashMap<IpAddr, Option<BString>>,
+    /// The addresses of a name.
+    pub addresses: FxHashMap<BString, Vec<IpAddr>>,
+}
+
+/// A line for the error log, written by the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    /// 0 (emerg) to 15 (trace8); 3 is error, 6 info.
+    pub level: u8,
+    /// Module as the log names it: `core`, `authz_core`, `cgi`.
+    pub module: &'static str,
+    /// The system's error, printed as `(13)Permission denied: `.
+    pub os_error: Option<i32>,
+    /// `AH01630` and the like; empty if Apache has none.
+    pub number: &'static str,
+    /// The text.
+    pub text: BString,
+    /// Our explanation, which only the teaching log prints.
+    pub explanation: Option<String>,
+}
+
+/// A request while it is decided.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The connection.
+    pub conn: Rc<Connection>,
+    /// Number of the server in the policy.
+    pub server: usize,
+    /// When its first byte was read.
+    pub started: SystemTime,
+
+    /// The request line as sent (`%r`, THE_REQUEST).
+    pub request_line: BString,
+    /// Method.
+    pub method: Method,
+    /// Method as sent.
+    pub method_name: BString,
+    /// Target as sent (REQUEST_URI).
+    pub target: BString,
+    /// Protocol.
+    pub version: Version,
+    /// Header fields of the client.
+    pub headers_in: Headers,
+    /// Whether a body comes with it.
+    pub has_body: bool,
+    /// Length of the body, if announced.
+    pub body_length: Option<u64>,
+
+    /// Host asked for, without port, lower case; from the target or the Host field.
+    pub hostname: Option<BString>,
+    /// Port asked for.
+    pub host_port: Option<u16>,
+    /// Path of the URL, decoded.
+    pub uri: BString,
+    /// Query string, undecoded.
+    pub args: Option<BString>,
+
+    /// File name the URL is mapped to; empty before that.
+    pub filename: BString,
+    /// What is behind the file's name.
+    pub path_info: BString,
+    /// What the file system says of `filename`; `None`: nothing there.
+    pub stat: Option<Stat>,
+    /// URL prefix of the Alias or ScriptAlias that mapped it (CONTEXT_PREFIX).
+    pub context_prefix: Option<BString>,
+    /// What that prefix stands for (CONTEXT_DOCUMENT_ROOT).
+    pub context_document_root: Option<BString>,
+
+    /// Handler, if one is set.
+    pub handler: Option<BString>,
+    /// Media type, parameters included.
+    pub content_type: Option<BString>,
+    /// Content-Encoding.
+    pub content_encoding: Option<BString>,
+    /// Content-Language.
+    pub content_languages: Vec<BString>,
+    /// Authenticated user.
+    pub user: Option<BString>,
+    /// How it was authenticated.
+    pub auth_type: Option<BString>,
+
+    /// Environment for programs, logs and conditions (subprocess_env).
+    pub env: Table,
+    /// Notes of modules to each other.
+    pub notes: Table,
+    /// Header fields of a successful answer.
+    pub headers_out: Headers,
+    /// Header fields of any answer, error pages and redirects included.
+    pub err_headers_out: Headers,
+    /// Methods to name in Allow.
+    pub allowed: MethodSet,
+    /// Status.
+    pub status: Status,
+    /// Status line with a reason of its own, from a script.
+    pub status_line: Option<BString>,
+    /// No conditional answer: the content is not what its name says.
+    pub no_local_copy: bool,
+    /// The content must not be cached (no Last-Modified and ETag are made).
+    pub no_cache: bool,
+
+    /// Settings that hold for it now.
+    pub conf: Merged,
+    /// The request that this one was redirected from internally.
+    pub prev: Option<Box<Request>>,
+    /// Whether it is only looked up (a sub-request).
+    pub is_sub: bool,
+    /// For a sub-request: number of the settings its parent was allowed under.
+    pub parent_conf: Option<crate::policy::ConfId>,
+    /// Lines for the error log so far.
+    pub log: Vec<LogEntry>,
+    /// Where its decision stands.
+    pub(super) cursor: Cursor,
+}
+
+impl Request {
+    /// How many internal redirects came before it.
+    pub fn redirects(&self) -> usize {
+        std::iter::successors(self.prev.as_deref(), |request| request.prev.as_deref()).count()
+    }
+
+    /// The request as the client sent it, before all internal redirects.
+    pub fn first(&self) -> &Request {
+        let mut request = self;
+        while let Some(prev) = &request.prev {
+            request = prev;
+        }
+        request
+    }
+
+    /// Whether the client asked for the head only.
+    pub fn header_only(&self) -> bool {
+        self.method == Method::Head
+    }
+
+    /// The last component of the file name.
+    pub fn base_name(&self) -> &[u8] {
+        let at = self.filename.rfind_byte(b'/').map_or(0, |slash| slash + 1);
+        &self.filename[at..]
+    }
+
+    /// A request for another URL of this server, for internal redirects and look-ups: the client's
+    /// words are kept, all that the phases found is not.
+    ///
+    /// `url` is a path, still encoded, with an optional query.
+    pub fn for_url(&self, url: &[u8], base: &Merged) -> Request {
+        let (path, args) = match url.find_byte(b'?') {
+            Some(at) => (&url[..at], Some(BString::from(&url[at + 1..]))),
+            None => (url, None),
+        };
+        let uri: Vec<u8> = percent_encoding::percent_decode(path).collect();
+        Request {
+            uri: uri.into(),
+            args,
+            filename: BString::default(),
+            path_info: BString::default(),
+            stat: None,
+            context_prefix: None,
+            context_document_root: None,
+            handler: None,
+            content_type: None,
+            content_encoding: None,
+            content_languages: Vec::new(),
+            env: Table::new(),
+            notes: Table::new(),
+            headers_out: Headers::new(),
+            err_headers_out: self.err_headers_out.clone(),
+            allowed: MethodSet::EMPTY,
+            status: Status(200),
+            status_line: None,
+            no_local_copy: false,
+            no_cache: false,
+            conf: base.clone(),
+            prev: None,
+            log: Vec::new(),
+            cursor: Cursor::START,
+            ..self.clone_wire()
+        }
+    }
+
+    /// The parts that belong to the client's words and the connection.
+    fn clone_wire(&self) -> Request {
+        Request { prev: None, log: Vec::new(), ..self.clone() }
+    }
+}
+
+impl Request {
+    /// Takes over what a look-up found (ap_internal_fast_redirect): the file and all that the
+    /// phases made of it; the client's words stay.
+    pub(super) fn adopt(&mut self, found: Request) {
+        self.uri = found.uri;
+        self.args = found.args;
+        self.filename = found.filename;
+        self.path_info = found.path_info;
+        self.stat = found.stat;
+        self.context_prefix = found.context_prefix;
+        self.context_document_root = found.context_document_root;
+        self.handler = found.handler;
+        self.content_type = found.content_type;
+        self.content_encoding = found.content_encoding;
+        self.content_languages = found.content_languages;
+        self.conf = found.conf;
+        self.no_local_copy |= found.no_local_copy;
+        self.no_cache |= found.no_cache;
+        overlay(&mut self.env, &found.env);
+        overlay(&mut self.notes, &found.notes);
+        overlay(&mut self.headers_out, &found.headers_out);
+        overlay(&mut self.err_headers_out, &found.err_headers_out);
+    }
+
+    /// The request that takes this one's place at another URL of this server
+    /// (ap_internal_redirect): the environment goes along with `REDIRECT_` before each name.
+    pub fn redirect_to(&self, url: &[u8], base: &Merged) -> Box<Request> {
+        let mut next = self.for_url(url, base);
+        for (name, value) in self.env.iter() {
+            next.env.set([b"REDIRECT_", name.as_bytes()].concat(), value);
+        }
+        next.env.set("REDIRECT_STATUS", self.status.0.to_string());
+        Box::new(next)
+    }
+}
+
+fn overlay(table: &mut Table, over: &Table) {
+    for (name, _) in over.iter() {
+        table.remove(name);
+    }
+    table.extend(over);
+}

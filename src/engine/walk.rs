@@ -1,0 +1,419 @@
+//! Walks over the policy tree: which sections hold for this request, merged group by group.
+//!
+//! `core` calls these from its hooks. Each group is folded by itself and then laid over what holds
+//! around it; `docs/architecture.md` shows why a plain left fold would serve what Apache denies.
+
+use super::{cx::Cx, module::Verdict};
+use crate::{
+    diag::Span,
+    http::Status,
+    policy::{
+        CoreDir, Merged, OptionBits, SaidExt, Scope,
+        conf::Group,
+        core_conf::{Nonfatal, Options},
+        htaccess::Found,
+        place::{Listed, Overrides},
+        section::{Cursor, Directories, Pattern, Section},
+    },
+    system::{self, Kind, Stat},
+};
+use bstr::ByteSlice;
+use std::{io, sync::Arc};
+
+/// What the sections so far say about reading on: Options and AllowOverride. Apache keeps these by
+/// a plain left fold while the settings themselves are folded by group.
+#[derive(Clone, Debug)]
+struct Running {
+    options: Options,
+    overrides: Overrides,
+}
+
+impl Running {
+    fn new(core: &CoreDir) -> Self {
+        let mut running = Running { options: core.options.clone(), overrides: Overrides::default() };
+        running.override_with(core);
+        running
+    }
+
+    fn push(&mut self, core: &CoreDir) {
+        self.options = Options::merge(&core.options, &self.options);
+        self.override_with(core);
+    }
+
+    fn override_with(&mut self, core: &CoreDir) {
+        let overrides = &mut self.overrides;
+        if let Some(said) = &core.allow_override {
+            overrides.classes = said.value.without(Scope::UNSET).0;
+            overrides.options = core.override_options.value_or(OptionBits(u8::MAX)).0;
+            overrides.nonfatal = match core.override_nonfatal.value() {
+                None => 0,
+                Some(Nonfatal::Override) => 1,
+                Some(Nonfatal::Unknown) => 2,
+                Some(Nonfatal::All) => 3,
+            };
+            overrides.at = Some(said.at);
+        }
+        if let Some(said) = &core.override_list {
+            overrides.list = Some(Listed(said.value.clone()));
+        }
+    }
+
+    fn reads_htaccess(&self) -> bool {
+        self.overrides.classes != 0 || self.overrides.list.as_ref().is_some_and(|list| !list.0.is_empty())
+    }
+}
+
+/// The state of a walk down the directories of a file name.
+struct Walk<'c> {
+    /// The main server's sections, then the virtual host's.
+    cursors: Vec<Cursor<'c>>,
+    running: Running,
+    group: Group,
+    server: Merged,
+}
+
+/// Maps the file name to the file system: finds what is there, splits off the path info, and
+/// merges the `<Directory>` sections and `.htaccess` files on the way (ap_directory_walk).
+pub fn directory_walk(cx: &mut Cx<'_>) -> Verdict {
+    if !cx.req.filename.starts_with(b"/") {
+        return Verdict::Ok;
+    }
+    let found = cx.system().stat(system::path(&cx.req.filename));
+    if let Err(error) = &found
+        && !missing(error)
+    {
+        return unreadable(cx, error);
+    }
+    let server = cx.worker.base(cx.req.server);
+    let mut walk = Walk {
+        cursors: trees(cx).map(Directories::cursor).collect(),
+        running: Running::new(server.conf.get()),
+        group: Group::default(),
+        server,
+    };
+    let verdict = match walk.down(cx, found.ok()) {
+        Ok(()) => walk.regexes(cx),
+        Err(verdict) => return verdict,
+    };
+    cx.req.conf = walk.group.over(&mut cx.worker.merges, &walk.server);
+    verdict
+}
+
+/// The `<Directory>` trees that hold: the main server's, and the virtual host's.
+fn trees<'a>(cx: &Cx<'a>) -> impl Iterator<Item = &'a Directories> + use<'a> {
+    let servers = &cx.engine.policy.servers;
+    let own = (cx.req.server != 0).then(|| servers[cx.req.server].sections.directories());
+    std::iter::once(servers[0].sections.directories()).chain(own)
+}
+
+fn missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn unreadable(cx: &mut Cx<'_>, error: &io::Error) -> Verdict {
+    let (uri, file) = (cx.req.uri.clone(), cx.req.filename.clone());
+    let os = error.raw_os_error();
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        cx.log_os(3, os, "AH00035", format_args!(
+            "access to {uri} denied (filesystem path '{file}') because search permissions are missing on a component of the path"
+        ));
+    } else {
+        cx.log_os(3, os, "AH00036", format_args!("access to {uri} failed (filesystem path '{file}')"));
+    }
+    cx.note(format_args!("the system says of {file}: {error}"));
+    Verdict::Status(Status(403))
+}
+
+impl Walk<'_> {
+    /// From `/` down to the last directory, component by component.
+    fn down(&mut self, cx: &mut Cx<'_>, target: Option<Stat>) -> Result<(), Verdict> {
+        let whole = cx.req.filename.clone();
+        let mut path: Vec<u8> = vec![b'/'];
+        self.directory(cx, &path)?;
+        let mut at = 1;
+        while at < whole.len() {
+            let end = whole[at..].find_byte(b'/').map_or(whole.len(), |slash| at + slash);
+            let name = &whole[at..end];
+            if name.is_empty() {
+                at = end + 1;
+                continue;
+            }
+            path.extend_from_slice(name);
+            let last = whole[end..].iter().all(|&byte| byte == b'/');
+            let stat = self.component(cx, &path, target, last)?;
+            match stat {
+                Some(stat) if stat.is_dir() => {
+                    path.push(b'/');
+                    self.cursors.iter_mut().for_each(|cursor| *cursor = cursor.down(name));
+                    self.directory(cx, &path)?;
+                }
+                other => {
+                    cx.req.filename = path.into();
+                    cx.req.path_info = whole[end..].into();
+                    cx.req.stat = other;
+                    return Ok(());
+                }
+            }
+            at = end + 1;
+        }
+        cx.req.stat = target;
+        Ok(())
+    }
+
+    /// What one component is, after the rules on symbolic links.
+    fn component(
+        &self,
+        cx: &mut Cx<'_>,
+        path: &[u8],
+        target: Option<Stat>,
+        last: bool,
+    ) -> Result<Option<Stat>, Verdict> {
+        let follow = self.running.options.bits.has(OptionBits::FOLLOW_SYM_LINKS);
+        match target {
+            Some(stat) if follow && last => return Ok(Some(stat)),
+            Some(stat) if follow => return Ok(Some(Stat { kind: Kind::Dir, ..stat })),
+            _ => {}
+        }
+        let system = cx.system();
+        let link = match system.lstat(system::path(path)) {
+            Ok(stat) => stat,
+            Err(error) if missing(&error) => return Ok(None),
+            Err(error) => return Err(unreadable(cx, &error)),
+        };
+        if link.kind != Kind::Link {
+            return Ok(Some(link));
+        }
+        let real = system.stat(system::path(path)).ok();
+        let owner = self.running.options.bits.has(OptionBits::SYM_LINKS_IF_OWNER_MATCH);
+        if follow || owner && real.is_some_and(|real| real.uid == link.uid) {
+            return Ok(real);
+        }
+        let at = self.running.options.decided_by(OptionBits::FOLLOW_SYM_LINKS);
+        let shown = path.as_bstr();
+        cx.log(
+            3,
+            "AH00037",
+            format_args!("Symbolic link not allowed or link target not accessible: {shown}"),
+        );
+        Err(cx.fail(
+            403,
+            at,
+            format_args!("{shown} is a symbolic link, and Options do not let it be followed"),
+        ))
+    }
+
+    /// The sections and `.htaccess` files of one directory.
+    fn directory(&mut self, cx: &mut Cx<'_>, path: &[u8]) -> Result<(), Verdict> {
+        for n in 0..self.cursors.len() {
+            for section in self.cursors[n].here(path) {
+                cx.because(section.span, format_args!("{} holds here", Title(section)));
+                self.section(cx, section);
+            }
+        }
+        if self.running.reads_htaccess() { self.htaccess(cx, path) } else { self.ignored_htaccess(cx, path) }
+    }
+
+    fn section(&mut self, cx: &mut Cx<'_>, section: &Section) {
+        if let Some(core) = section.core() {
+            self.running.push(core);
+        }
+        let merged = cx.worker.section(section);
+        self.group.push(&mut cx.worker.merges, &merged);
+    }
+
+    fn htaccess(&mut self, cx: &mut Cx<'_>, directory: &[u8]) -> Result<(), Verdict> {
+        for name in access_names(cx).iter() {
+            let worker = &mut *cx.worker;
+            let found = worker.htaccess.look(
+                &cx.engine.policy,
+                &mut worker.sources,
+                &*cx.engine.system,
+                &mut worker.merges,
+                directory,
+                name,
+                &self.running.overrides,
+            );
+            match found {
+                Found::Absent => continue,
+                Found::Settings(merged, span, warnings) => {
+                    warnings.iter().for_each(|text| cx.log(4, "", format_args!("{text}")));
+                    cx.because(span, format_args!("this file holds for the directory and all below"));
+                    if let Some(core) = merged.conf.find::<CoreDir>() {
+                        self.running.push(core);
+                    }
+                    self.group.push(&mut cx.worker.merges, &merged);
+                }
+                Found::Broken(span, message) => {
+                    cx.log(1, "", format_args!("{message}"));
+                    return Err(cx.fail(500, span, format_args!("{message}")));
+                }
+                Found::Unreadable(path, os) => {
+                    cx.log_os(2, Some(os), "AH00529", format_args!(
+                        "{path} pcfg_openfile: unable to check htaccess file, ensure it is readable and that '{}' is executable",
+                        directory.as_bstr()
+                    ));
+                    cx.note(format_args!("{path} is there and cannot be read"));
+                    return Err(Verdict::Status(Status(403)));
+                }
+            }
+            break;
+        }
+        Ok(())
+    }
+
+    /// For the record only: a `.htaccess` that is there, and that AllowOverride does not let be read.
+    fn ignored_htaccess(&self, cx: &mut Cx<'_>, directory: &[u8]) -> Result<(), Verdict> {
+        if cx.tracing() {
+            for name in access_names(cx).iter() {
+                let path = [directory, name.as_slice()].concat();
+                if cx.system().stat(system::path(&path)).is_ok_and(|stat| stat.is_file()) {
+                    let at = self.running.overrides.at.unwrap_or(Span::BUILTIN);
+                    let path = path.as_bstr();
+                    cx.because(at, format_args!("{path} is there, but is not read: AllowOverride None"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `<DirectoryMatch>` and `<Directory ~>`, after all others.
+    fn regexes(&mut self, cx: &mut Cx<'_>) -> Verdict {
+        for tree in trees(cx) {
+            for section in tree.regexes() {
+                let Pattern::Regex(regex) = &section.pattern else { continue };
+                if let Some(captures) = regex.captures(&cx.req.filename) {
+                    set_matches(cx, &captures);
+                    cx.because(section.span, format_args!("{} holds here", Title(section)));
+                    self.section(cx, section);
+                }
+            }
+        }
+        Verdict::Ok
+    }
+}
+
+fn access_names(cx: &Cx<'_>) -> Arc<Vec<bstr::BString>> {
+    let said = cx.core_server().access_names.value();
+    said.cloned().unwrap_or_else(|| Arc::new(vec![".htaccess".into()]))
+}
+
+/// Named groups become `MATCH_NAME` in the environment.
+fn set_matches(cx: &mut Cx<'_>, captures: &crate::policy::regex::Captures) {
+    for (name, value) in captures.named() {
+        let name = [b"MATCH_", name.to_ascii_uppercase().as_slice()].concat();
+        cx.req.env.set(name, value);
+    }
+}
+
+/// `<Files>` sections for the last component of the file name (ap_file_walk).
+pub fn file_walk(cx: &mut Cx<'_>) {
+    let around = cx.req.conf.clone();
+    let core: &CoreDir = around.conf.get();
+    let name = cx.req.base_name().to_vec();
+    let mut group = Group::default();
+    for section in core.files.matching(&name) {
+        if let Pattern::Regex(regex) = &section.pattern
+            && let Some(captures) = regex.captures(&name)
+        {
+            set_matches(cx, &captures);
+        }
+        cx.because(section.span, format_args!("{} holds here", Title(section)));
+        let merged = cx.worker.section(section);
+        group.push(&mut cx.worker.merges, &merged);
+    }
+    cx.req.conf = group.over(&mut cx.worker.merges, &around);
+}
+
+/// `<Location>` sections for the URL (ap_location_walk). Plain ones see the path with doubled
+/// slashes made one, regular expressions see it as it is.
+pub fn location_walk(cx: &mut Cx<'_>) {
+    let servers = &cx.engine.policy.servers;
+    let own = (cx.req.server != 0).then(|| servers[cx.req.server].sections.locations());
+    let uri = cx.req.uri.clone();
+    let around = cx.req.conf.clone();
+    let mut group = Group::default();
+    for locations in std::iter::once(servers[0].sections.locations()).chain(own) {
+        for section in locations.matching(&uri) {
+            if let Pattern::Regex(regex) = &section.pattern
+                && let Some(captures) = regex.captures(&uri)
+            {
+                set_matches(cx, &captures);
+            }
+            cx.because(section.span, format_args!("{} holds here", Title(section)));
+            let merged = cx.worker.section(section);
+            group.push(&mut cx.worker.merges, &merged);
+        }
+    }
+    cx.req.conf = group.over(&mut cx.worker.merges, &around);
+}
+
+/// `<If>`, `<ElseIf>` and `<Else>` sections (ap_if_walk). Sections inside one that holds are walked
+/// in turn.
+pub fn if_walk(cx: &mut Cx<'_>) -> Verdict {
+    let around = cx.req.conf.clone();
+    let core: &CoreDir = around.conf.get();
+    if core.ifs.is_empty() {
+        return Verdict::Ok;
+    }
+    let mut group = Group::default();
+    if let Err(verdict) = if_sections(cx, &core.ifs, &mut group, 0) {
+        return verdict;
+    }
+    cx.req.conf = group.over(&mut cx.worker.merges, &around);
+    Verdict::Ok
+}
+
+/// Deepest nesting of `<If>` that is walked.
+const IF_DEPTH: usize = 32;
+
+fn if_sections(
+    cx: &mut Cx<'_>,
+    sections: &[Arc<Section>],
+    group: &mut Group,
+    depth: usize,
+) -> Result<(), Verdict> {
+    let mut held = false;
+    for section in sections {
+        let holds = match &section.pattern {
+            Pattern::If(condition) => cx.condition(condition, section.span)?,
+            Pattern::ElseIf(condition) => !held && cx.condition(condition, section.span)?,
+            Pattern::Else => !held,
+            _ => false,
+        };
+        held = match &section.pattern {
+            Pattern::If(_) => holds,
+            _ => held || holds,
+        };
+        if holds {
+            cx.because(section.span, format_args!("{} holds here", Title(section)));
+            let merged = cx.worker.section(section);
+            group.push(&mut cx.worker.merges, &merged);
+            if let Some(core) = section.core().filter(|_| depth < IF_DEPTH) {
+                if_sections(cx, &core.ifs, group, depth + 1)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A section as people call it: `<Directory /srv>`.
+struct Title<'s>(&'s Section);
+
+impl std::fmt::Display for Title<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use crate::policy::section::SectionKind::{Directory, Files, If, Location};
+        let kind = match self.0.kind {
+            Directory => "Directory",
+            Files => "Files",
+            Location => "Location",
+            If => "If",
+        };
+        match &self.0.pattern {
+            Pattern::Literal(text) | Pattern::Wildcard(text) => write!(f, "<{kind} {text}>"),
+            Pattern::Regex(regex) => write!(f, "<{kind}Match {}>", regex.pattern().as_bstr()),
+            Pattern::If(_) => f.write_str("<If>"),
+            Pattern::ElseIf(_) => f.write_str("<ElseIf>"),
+            Pattern::Else => f.write_str("<Else>"),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What outlives a request within one worker: memos, caches, the texts of `.htaccess` files.
+
+use crate::{
+    diag::Sources,
+    policy::{Merged, Merges, Policy, htaccess::HtaccessCache, section::Section},
+};
+use rustc_hash::FxHashMap;
+use std::{
+    any::{Any, TypeId},
+    rc::Rc,
+};
+
+/// The state of one worker. Nothing in it is shared, so nothing is locked.
+#[derive(Debug)]
+pub struct Worker {
+    /// The memo of merges.
+    pub merges: Merges,
+    /// `.htaccess` files by path.
+    pub htaccess: HtaccessCache,
+    /// The policy's texts, and those of `.htaccess` files behind them.
+    pub sources: Sources,
+    sections: FxHashMap<u64, Merged>,
+    bases: Vec<Merged>,
+    slots: FxHashMap<TypeId, Box<dyn Any>>,
+}
+
+impl Worker {
+    /// A worker that knows nothing yet.
+    pub fn new(policy: &Policy) -> Self {
+        let base = |server: &crate::policy::server::Server| Merged {
+            id: crate::policy::ConfId(server.dir_id),
+            conf: Rc::new((*server.dir).clone()),
+        };
+        Worker {
+            merges: Merges::new(policy.next_id),
+            htaccess: HtaccessCache::default(),
+            sources: policy.sources.clone(),
+            sections: FxHashMap::default(),
+            bases: policy.servers.iter().map(base).collect(),
+            slots: FxHashMap::default(),
+        }
+    }
+
+    /// The settings outside of all sections of a server (lookup_defaults).
+    pub fn base(&self, server: usize) -> Merged {
+        self.bases[server].clone()
+    }
+
+    /// A section's settings with their number.
+    pub fn section(&mut self, section: &Section) -> Merged {
+        if self.sections.len() > Merges::LIMIT {
+            self.sections.clear();
+        }
+        let make =
+            || Merged { id: crate::policy::ConfId(section.id), conf: Rc::new((*section.conf).clone()) };
+        self.sections.entry(section.id).or_insert_with(make).clone()
+    }
+
+    /// A module's own memory in this worker (counters, pools, caches).
+    pub fn slot<T: Default + 'static>(&mut self) -> &mut T {
+        let slot = self.slots.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(T::default()));
+        slot.downcast_mut().expect("slots are keyed by type")
+    }
+}

@@ -1,0 +1,5 @@
+//! stub
+#[derive(Debug)]
+pub struct ScriptHead;
+#[derive(Debug)]
+pub struct ScriptError;

@@ -1,0 +1,339 @@
+//! Where a directive stands, and what it may change from there.
+
+use super::{
+    compile::Compiler,
+    conf::{Conf, Config},
+    core_conf::{CoreDir, OptionBits},
+    directive::{Applied, Args, Mistake, Scope},
+    process::Process,
+    section::{Pattern, Section, SectionKind},
+    server::VhostAddress,
+};
+use crate::{
+    diag::{Diagnostic, Span},
+    syntax::Node,
+    system::{self, System},
+};
+use bstr::BString;
+use rustc_hash::FxHashSet;
+use std::sync::Arc;
+
+/// Kinds of surroundings that a directive may refuse (Apache's NOT_IN_… flags).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Within(pub u8);
+
+impl Within {
+    /// `<VirtualHost>`.
+    pub const VIRTUAL_HOST: Within = Within(1);
+    /// `<Limit>`, `<LimitExcept>`.
+    pub const LIMIT: Within = Within(2);
+    /// `<Directory>`, `<DirectoryMatch>`.
+    pub const DIRECTORY: Within = Within(4);
+    /// `<Location>`, `<LocationMatch>`.
+    pub const LOCATION: Within = Within(8);
+    /// `<Files>`, `<FilesMatch>`, `<If>` and its kin.
+    pub const FILES: Within = Within(16);
+    /// `.htaccess`.
+    pub const HTACCESS: Within = Within(64);
+    /// Directory, Location and Files.
+    pub const DIR_CONTEXT: Within = Within(4 | 8 | 16 | 2);
+    /// Everything but the top level.
+    pub const GLOBAL_ONLY: Within = Within(1 | 2 | 4 | 8 | 16 | 64);
+
+    /// Both together.
+    pub const fn or(self, other: Within) -> Within {
+        Within(self.0 | other.0)
+    }
+
+    const fn meets(self, other: Within) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// The open sections around a directive, innermost first.
+#[derive(Clone, Copy, Debug)]
+pub struct Parents<'p> {
+    /// The section.
+    pub node: &'p Node,
+    /// What is around it.
+    pub up: Option<&'p Parents<'p>>,
+}
+
+/// What AllowOverride lets a `.htaccess` file do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Overrides {
+    /// Classes.
+    pub classes: u16,
+    /// Words of `Options`.
+    pub options: u8,
+    /// Single directives, by lower-case name.
+    pub list: Option<Listed>,
+    /// What is only logged: 1 overrides, 2 unknown directives.
+    pub nonfatal: u8,
+    /// The directive that decided, for messages; not part of the identity of a cached file.
+    pub at: Option<Span>,
+}
+
+/// Names of an `AllowOverrideList`; equal when it is the same list.
+#[derive(Clone, Debug)]
+pub struct Listed(pub Arc<FxHashSet<BString>>);
+
+impl PartialEq for Listed {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Eq for Listed {}
+
+impl std::hash::Hash for Listed {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.len().hash(state);
+    }
+}
+
+/// The surroundings of a directive.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'p> {
+    /// Which server: 0 is the main one.
+    pub server: usize,
+    /// What may stand here.
+    pub scope: Scope,
+    /// Methods of the `<Limit>` around, one bit for each method number; all bits outside of one.
+    pub limited: u64,
+    /// Path of the section around (`cmd->path`): a directory, location or file name.
+    pub path: Option<&'p [u8]>,
+    /// Whether that path is a regular expression.
+    pub regex: bool,
+    /// Sections around.
+    pub parents: Option<&'p Parents<'p>>,
+    /// Set in `.htaccess`.
+    pub overrides: Option<&'p Overrides>,
+}
+
+/// A directive's view of the configuration being built.
+#[derive(Debug)]
+pub struct Place<'p, 't> {
+    pub(super) compiler: &'p mut Compiler<'t>,
+    pub(super) dir: &'p mut Conf,
+    /// Where the directive stands.
+    pub at: At<'p>,
+}
+
+impl<'p, 't> Place<'p, 't> {
+    /// Settings of the section (or `.htaccess`, or the server's default section) it stands in.
+    pub fn dir<C: Config>(&mut self) -> &mut C {
+        self.dir.slot()
+    }
+
+    /// Settings of the server (virtual host) it stands in.
+    pub fn server<C: Config>(&mut self) -> &mut C {
+        self.compiler.servers[self.at.server].conf.slot()
+    }
+
+    /// Settings of the process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.compiler.process
+    }
+
+    /// The world outside.
+    pub fn system(&self) -> &'t dyn System {
+        self.compiler.system
+    }
+
+    /// Whether it stands in a `<VirtualHost>`.
+    pub fn is_virtual_host(&self) -> bool {
+        self.at.server != 0
+    }
+
+    /// Whether it stands in a `.htaccess` file.
+    pub fn in_htaccess(&self) -> bool {
+        self.at.overrides.is_some()
+    }
+
+    /// Whether a name was defined with `-D` or `Define`.
+    pub fn is_defined(&self, name: &[u8]) -> bool {
+        self.compiler.defined.contains(bstr::BStr::new(name))
+    }
+
+    /// Whether a module is active (`mod_ssl.c` or `ssl_module`).
+    pub fn module_active(&self, name: &[u8]) -> bool {
+        self.compiler.tables.is_active(name)
+    }
+
+    /// A path made absolute under ServerRoot and normalised (ap_server_root_relative).
+    pub fn server_path(&self, path: &[u8]) -> BString {
+        server_root_relative(&self.compiler.process.server_root, path)
+    }
+
+    /// Whether a directory stands at this path.
+    pub fn is_directory(&self, path: &[u8]) -> bool {
+        self.compiler.system.stat(system::path(path)).is_ok_and(|stat| stat.is_dir())
+    }
+
+    /// Adds a warning or note of ours or Apache's; the configuration is taken all the same.
+    pub fn warn(&mut self, diagnostic: Diagnostic) {
+        self.compiler.diagnostics.push(diagnostic);
+    }
+
+    /// `file:line` of a span, for messages that name another directive.
+    pub fn describe(&self, span: Span) -> (String, u32) {
+        let place = self.compiler.sources.place(span);
+        (place.file.to_owned(), place.line)
+    }
+
+    /// Registers a log file or pipe that the server opens at start.
+    pub fn log_target(&mut self, target: &[u8], at: Span) -> usize {
+        self.compiler.log_target(target, at)
+    }
+
+    /// Apache's ap_check_cmd_context: an error if the directive stands inside one of `forbidden`.
+    pub fn check_context(&self, args: &Args<'_>, forbidden: Within) -> Applied {
+        let name = &args.node.name;
+        let close = if name.starts_with(b"<") && !name.ends_with(b">") { ">" } else { "" };
+        if forbidden.meets(Within::VIRTUAL_HOST) && self.is_virtual_host() {
+            return Err(format!("{name}{close} cannot occur within <VirtualHost> section").into());
+        }
+        if forbidden.meets(Within::LIMIT) && self.at.limited != u64::MAX {
+            let message = format!("{name}{close} cannot occur within <Limit> or <LimitExcept> section");
+            return Err(message.into());
+        }
+        if forbidden.meets(Within::HTACCESS) && self.in_htaccess() {
+            return Err(format!("{name}{close} cannot occur within htaccess files").into());
+        }
+        let found = self.around().find(|node| forbidden.meets(kind_of(node)));
+        match found {
+            Some(node) => {
+                let mistake = format!("{name}{close} cannot occur within {}> section", node.name);
+                Err(Mistake::new(mistake))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The open sections around, innermost first.
+    pub fn around(&self) -> impl Iterator<Item = &'p Node> + use<'p> {
+        std::iter::successors(self.at.parents, |parents| parents.up).map(|parents| parents.node)
+    }
+
+    /// Reads a section's children into settings of their own.
+    ///
+    /// `path` is what `cmd->path` is inside. The scope is what directory sections allow, except in
+    /// `.htaccess`, where what AllowOverride let in goes on counting.
+    pub fn section(&mut self, node: &Node, path: Option<&[u8]>, regex: bool) -> Conf {
+        let scope = match self.at.overrides {
+            Some(_) => self.at.scope,
+            None => Scope::ALL.or(Scope::ACCESS_CONF),
+        };
+        let mut conf = Conf::default();
+        conf.slot::<CoreDir>();
+        let parents = Parents { node, up: self.at.parents };
+        let at = At { scope, path, regex, parents: Some(&parents), ..self.at };
+        self.compiler.walk(&node.children, &mut conf, at);
+        conf
+    }
+
+    /// Reads a section's children into the settings that the section itself stands in, as `<Limit>`
+    /// and `<RequireAll>` do; `limited` is the set of methods they hold for.
+    pub fn children(&mut self, node: &Node, limited: u64) {
+        let parents = Parents { node, up: self.at.parents };
+        let at = At { limited, parents: Some(&parents), ..self.at };
+        self.compiler.walk(&node.children, self.dir, at);
+    }
+
+    /// Makes a section and gives it its number.
+    pub fn make_section(
+        &mut self,
+        kind: SectionKind,
+        pattern: Pattern,
+        conf: Conf,
+        span: Span,
+    ) -> Arc<Section> {
+        let id = self.compiler.fresh_id();
+        Arc::new(Section { kind, pattern, conf: Arc::new(conf), id, span })
+    }
+
+    /// Adds a `<Directory>` section to this server.
+    pub fn add_directory(&mut self, section: Arc<Section>) {
+        self.compiler.servers[self.at.server].sections.add_directory(section);
+    }
+
+    /// Adds a `<Location>` section to this server.
+    pub fn add_location(&mut self, section: Arc<Section>) {
+        self.compiler.servers[self.at.server].sections.add_location(section);
+    }
+
+    /// Opens a `<VirtualHost>` and reads its children.
+    pub fn virtual_host(&mut self, node: &Node, addresses: Vec<VhostAddress>, span: Span) {
+        let server = self.compiler.add_server(addresses, span);
+        let mut dir = std::mem::take(&mut self.compiler.servers[server].dir);
+        let parents = Parents { node, up: self.at.parents };
+        let scope = self.at.scope;
+        let at = At { server, scope, parents: Some(&parents), ..self.at };
+        self.compiler.walk(&node.children, &mut dir, at);
+        self.compiler.servers[server].dir = dir;
+    }
+
+    /// In `.htaccess`: whether AllowOverride lets these words of `Options` through.
+    pub fn options_allowed(&self, bits: OptionBits) -> bool {
+        self.at.overrides.is_none_or(|o| bits.without(OptionBits(o.options)).0 == 0)
+    }
+}
+
+fn kind_of(node: &Node) -> Within {
+    match node.name.to_ascii_lowercase().as_slice() {
+        b"<virtualhost" => Within::VIRTUAL_HOST,
+        b"<limit" | b"<limitexcept" => Within::LIMIT,
+        b"<directory" | b"<directorymatch" => Within::DIRECTORY,
+        b"<location" | b"<locationmatch" => Within::LOCATION,
+        b"<files" | b"<filesmatch" | b"<if" | b"<elseif" | b"<else" => Within::FILES,
+        _ => Within(0),
+    }
+}
+
+/// `path` under `root`, `.` and `..` and doubled slashes resolved by text (apr_filepath_merge with
+/// APR_FILEPATH_TRUENAME left out).
+pub fn server_root_relative(root: &[u8], path: &[u8]) -> BString {
+    let mut whole: Vec<u8> = Vec::with_capacity(root.len() + path.len() + 1);
+    if !path.starts_with(b"/") {
+        whole.extend_from_slice(root);
+        whole.push(b'/');
+    }
+    whole.extend_from_slice(path);
+    let mut kept: Vec<&[u8]> = Vec::new();
+    for part in whole.split(|&byte| byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(kept.pop()),
+            name => kept.push(name),
+        }
+    }
+    let mut clean = vec![b'/'];
+    clean.extend_from_slice(&kept.join(&b'/'));
+    if whole.ends_with(b"/") && !clean.ends_with(b"/") {
+        clean.push(b'/');
+    }
+    clean.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::server_root_relative;
+
+    #[track_caller]
+    fn check(path: &str, expected: &str) {
+        assert_eq!(server_root_relative(b"/etc/apache2", path.as_bytes()), expected);
+    }
+
+    #[test]
+    fn relative_paths_start_at_server_root() {
+        check("conf/mime.types", "/etc/apache2/conf/mime.types");
+        check("./a/../b", "/etc/apache2/b");
+    }
+
+    #[test]
+    fn absolute_paths_stay() {
+        check("/srv//www/", "/srv/www/");
+        check("/", "/");
+    }
+}

@@ -1,0 +1,78 @@
+//! Settings of the server as a process: what it listens on, as whom it runs, where its pid goes.
+
+use super::conf::{Said, Setting};
+use bstr::BString;
+use std::{net::SocketAddr, time::Duration};
+
+/// One `Listen`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The address; an IPv6 wildcard takes IPv4 as well where the system allows it.
+    pub address: SocketAddr,
+    /// The protocol, if one was named.
+    pub protocol: Option<BString>,
+    /// Address text as written, for messages; empty for a bare port.
+    pub host: String,
+}
+
+/// What core, mod_unixd and the mpm say about the process as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Process {
+    /// `ServerRoot`, absolute.
+    pub server_root: BString,
+    /// `Listen`, in order.
+    pub listen: Vec<Setting<Listen>>,
+    /// `ListenBackLog`.
+    pub backlog: Said<u32>,
+    /// `PidFile`.
+    pub pid_file: Said<BString>,
+    /// `User`: a name or `#` and a number.
+    pub user: Said<BString>,
+    /// `Group`: a name or `#` and a number.
+    pub group: Said<BString>,
+    /// `ChrootDir`.
+    pub chroot: Said<BString>,
+    /// `CoreDumpDirectory`.
+    pub core_dump_directory: Said<BString>,
+    /// `DefaultRuntimeDir`.
+    pub runtime_dir: Said<BString>,
+    /// `ServerTokens`, one of Major, Minor, Minimal, ProductOnly, OS, Full.
+    pub tokens: Said<Tokens>,
+    /// `MaxRequestWorkers`: most connections served at a time.
+    pub max_request_workers: Said<u32>,
+    /// `ThreadsPerChild`, accepted; our workers are event loops.
+    pub threads_per_child: Said<u32>,
+    /// `MaxConnectionsPerChild`.
+    pub max_connections_per_child: Said<u32>,
+    /// `GracefulShutdownTimeout`.
+    pub graceful_shutdown_timeout: Said<Duration>,
+    /// `SendBufferSize`, bytes.
+    pub send_buffer_size: Said<u32>,
+    /// `ReceiveBufferSize`, bytes.
+    pub receive_buffer_size: Said<u32>,
+    /// `LimitInternalRecursion`: internal redirects.
+    pub internal_redirects: Said<u32>,
+    /// `LimitInternalRecursion`: depth of sub-requests.
+    pub sub_request_depth: Said<u32>,
+    /// `ExtendedStatus`.
+    pub extended_status: Said<bool>,
+    /// `UseCanonicalPhysicalPort` and friends are per directory; this is `Mutex`, kept as said.
+    pub mutexes: Vec<Setting<BString>>,
+}
+
+/// `ServerTokens`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tokens {
+    /// `Apache/2`
+    Major,
+    /// `Apache/2.4`
+    Minor,
+    /// `Apache/2.4.71`
+    Minimal,
+    /// `Apache`
+    ProductOnly,
+    /// `Apache/2.4.71 (Debian)`
+    Os,
+    /// The same, with modules.
+    Full,
+}

@@ -1,0 +1,4 @@
+//! stub
+pub fn strcasecmp_match(_t: &[u8], _p: &[u8]) -> bool {
+    true
+}

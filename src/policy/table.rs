@@ -1,0 +1,159 @@
+//! The directive tables of all modules, and which of the modules are active.
+//!
+//! All modules are compiled in. Once the configuration reads any `LoadModule NAME_module PATH`,
+//! exactly the named modules are active besides those that every build of Apache has.
+
+use super::{conf::Kind, directive::Directive};
+use rustc_hash::FxHashMap;
+
+/// What the policy needs of a module: its names, its settings' types, its directives.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Source file, as `<IfModule mod_alias.c>` and `-l` name it.
+    pub source: &'static str,
+    /// Identifier, as `LoadModule` names it: `alias_module`.
+    pub identifier: &'static str,
+    /// Types of its settings.
+    pub configs: &'static [Kind],
+    /// Its directives.
+    pub directives: &'static [Directive],
+    /// Whether it is active even if LoadModule names others.
+    pub always: bool,
+}
+
+/// All tables, and the set of active ones.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    tables: Vec<Table>,
+    active: Vec<bool>,
+    /// Whether a LoadModule was read.
+    chosen: bool,
+    by_name: FxHashMap<String, Vec<(usize, &'static Directive)>>,
+}
+
+/// What became of a name.
+#[derive(Clone, Copy, Debug)]
+pub enum Lookup<'t> {
+    /// An active module has it.
+    Found(&'t Table, &'static Directive),
+    /// A module has it that was not loaded.
+    Inactive(&'t Table, &'static Directive),
+    /// No module has it.
+    Unknown,
+}
+
+impl Tables {
+    /// All of them active.
+    pub fn new(tables: impl IntoIterator<Item = Table>) -> Self {
+        let tables: Vec<Table> = tables.into_iter().collect();
+        let mut by_name: FxHashMap<String, Vec<(usize, &'static Directive)>> = FxHashMap::default();
+        for (index, table) in tables.iter().enumerate() {
+            for row in table.directives {
+                by_name.entry(row.name.to_ascii_lowercase()).or_default().push((index, row));
+            }
+        }
+        Tables { active: vec![true; tables.len()], tables, chosen: false, by_name }
+    }
+
+    /// `LoadModule identifier`: true if there is such a module; false if rachis has none.
+    pub fn load(&mut self, identifier: &[u8]) -> bool {
+        if !self.chosen {
+            self.chosen = true;
+            for (active, table) in self.active.iter_mut().zip(&self.tables) {
+                *active = table.always;
+            }
+        }
+        let found = self.tables.iter().position(|table| table.identifier.as_bytes() == identifier);
+        if let Some(index) = found {
+            self.active[index] = true;
+        }
+        found.is_some()
+    }
+
+    /// Whether an `<IfModule>` for this file name or identifier holds.
+    pub fn is_active(&self, name: &[u8]) -> bool {
+        self.active().any(|t| t.source.as_bytes() == name || t.identifier.as_bytes() == name)
+    }
+
+    /// Whether LoadModule chose the modules.
+    pub fn chosen(&self) -> bool {
+        self.chosen
+    }
+
+    /// The active tables, in the order of the module list.
+    pub fn active(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().zip(&self.active).filter_map(|(table, active)| active.then_some(table))
+    }
+
+    /// All tables, with whether each is active.
+    pub fn all(&self) -> impl Iterator<Item = (&Table, bool)> {
+        self.tables.iter().zip(self.active.iter().copied())
+    }
+
+    /// The types of all settings, of inactive modules too: any module may be asked for its own.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static Kind> {
+        self.tables.iter().flat_map(|table| table.configs)
+    }
+
+    /// The row for a name; sections are looked up with their `<`. Case does not count.
+    pub fn lookup(&self, name: &[u8]) -> Lookup<'_> {
+        let lower = name.to_ascii_lowercase();
+        let rows = std::str::from_utf8(&lower).ok().and_then(|name| self.by_name.get(name));
+        let rows = rows.map_or(&[][..], Vec::as_slice);
+        match rows.iter().find(|(index, _)| self.active[*index]).or(rows.first()) {
+            Some(&(index, row)) if self.active[index] => Lookup::Found(&self.tables[index], row),
+            Some(&(index, row)) => Lookup::Inactive(&self.tables[index], row),
+            None => Lookup::Unknown,
+        }
+    }
+
+    /// Names that look like this one, nearest first, at most three.
+    pub fn suggestions(&self, name: &[u8]) -> Vec<&'static str> {
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        let limit = (name.len() / 3).clamp(1, 3);
+        let rows = self.by_name.iter().filter_map(|(known, rows)| {
+            let distance = edit_distance(known, &name);
+            (distance <= limit).then(|| (distance, rows[0].1.name))
+        });
+        let mut near: Vec<(usize, &'static str)> = rows.collect();
+        near.sort_unstable();
+        near.into_iter().take(3).map(|(_, name)| name).collect()
+    }
+}
+
+/// Damerau-Levenshtein distance (optimal string alignment), for "did you mean".
+fn edit_distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > 3 {
+        return usize::MAX;
+    }
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    rows[0] = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        rows[i][0] = i;
+        for j in 1..=b.len() {
+            let swap = usize::from(a[i - 1] != b[j - 1]);
+            let mut best = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + swap);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::edit_distance;
+
+    #[test]
+    fn neighbours_swapped_are_one_step() {
+        assert_eq!(edit_distance("optoins", "options"), 1);
+    }
+
+    #[test]
+    fn a_letter_too_many_is_one_step() {
+        assert_eq!(edit_distance("documentroott", "documentroot"), 1);
+    }
+}
