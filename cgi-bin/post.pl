@@ -29,6 +29,8 @@ sub field {
 my ($length) = ($ENV{CONTENT_LENGTH} // '') =~ /^([0-9]+)$/;
 $length //= 0;
 if ($length > $LIMIT) {
+    # Read it all the same and forget it: a browser listens when it has sent everything.
+    read STDIN, my $forgotten, $length;
     print "Status: 413 Content Too Large\nContent-Type: text/plain\n\n";
     print "At most $LIMIT bytes, please.\n";
     exit;

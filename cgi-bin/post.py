@@ -12,6 +12,8 @@ sys.stdout.reconfigure(encoding="utf-8", errors="replace")
 length = os.environ.get("CONTENT_LENGTH", "")
 length = int(length) if length.isascii() and length.isdigit() else 0
 if length > LIMIT:
+    # Read it all the same and forget it: a browser listens when it has sent everything.
+    sys.stdin.buffer.read(length)
     print("Status: 413 Content Too Large")
     print("Content-Type: text/plain")
     print()

@@ -30,6 +30,8 @@ case $CONTENT_LENGTH in
     *) length=$CONTENT_LENGTH ;;
 esac
 if [ "$length" -gt "$LIMIT" ]; then
+    # Read it all the same and forget it: a browser listens when it has sent everything.
+    head -c "$CONTENT_LENGTH" >/dev/null
     printf 'Status: 413 Content Too Large\nContent-Type: text/plain\n\n'
     echo "At most $LIMIT bytes, please."
     exit

@@ -36,6 +36,8 @@ def uploaded(content_type, body):
 length = os.environ.get("CONTENT_LENGTH", "")
 length = int(length) if length.isascii() and length.isdigit() else 0
 if length > LIMIT:
+    # Read it all the same and forget it: a browser listens when it has sent everything.
+    sys.stdin.buffer.read(length)
     print("Status: 413 Content Too Large")
     print("Content-Type: text/plain")
     print()
