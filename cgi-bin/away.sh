@@ -1,0 +1,5 @@
+#!/bin/sh
+# Location with a whole URL: the server answers 302, and the browser goes there.
+
+echo "Location: https://httpd.apache.org/docs/2.4/howto/cgi.html"
+echo
