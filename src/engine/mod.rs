@@ -9,11 +9,13 @@ mod answer;
 mod cx;
 mod decide;
 mod errors;
+mod incoming;
 pub mod exchange;
 pub mod log;
 mod module;
 mod request;
 mod trace;
+pub mod urls;
 mod walk;
 mod worker;
 

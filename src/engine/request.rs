@@ -2,14 +2,14 @@
 
 use super::decide::Cursor;
 use crate::{
-    http::{Headers, Method, MethodSet, Status},
+    http::{Headers, Method, MethodSet, Status, path::Slashes},
     policy::Merged,
     system::Stat,
 };
 use bstr::{BString, ByteSlice};
 use rustc_hash::FxHashMap;
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     net::{IpAddr, SocketAddr},
     rc::Rc,
     time::SystemTime,
@@ -18,18 +18,7 @@ use std::{
 /// Names and values in order; names are compared without case (apr_table_t).
 pub type Table = Headers;
 
-/// HTTP version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub u8, pub u8);
-
-impl Version {
-    /// HTTP/1.1
-    pub const HTTP_11: Version = Version(1, 1);
-    /// HTTP/1.0
-    pub const HTTP_10: Version = Version(1, 0);
-    /// HTTP/0.9
-    pub const HTTP_09: Version = Version(0, 9);
-}
+pub use crate::http::request::{Framing, Version};
 
 /// What is known of a connection; shared by its requests.
 #[derive(Debug)]
@@ -41,7 +30,7 @@ pub struct Connection {
     /// Number of the connection within this server, for logs.
     pub id: u64,
     /// Requests answered before this one.
-    pub keepalives: u32,
+    pub keepalives: Cell<u32>,
     /// Names and addresses found for it.
     pub lookups: RefCell<Lookups>,
 }
@@ -92,17 +81,23 @@ pub struct Request {
     pub target: BString,
     /// Protocol.
     pub version: Version,
+    /// Protocol as sent (SERVER_PROTOCOL).
+    pub protocol: BString,
     /// Header fields of the client.
     pub headers_in: Headers,
-    /// Whether a body comes with it.
-    pub has_body: bool,
-    /// Length of the body, if announced.
-    pub body_length: Option<u64>,
+    /// How its body ends.
+    pub framing: Framing,
+    /// The client waits for `100 Continue`, and has not got it yet.
+    pub expect_continue: bool,
+    /// The connection cannot be used after this request.
+    pub must_close: bool,
 
     /// Host asked for, without port, lower case; from the target or the Host field.
     pub hostname: Option<BString>,
     /// Port asked for.
     pub host_port: Option<u16>,
+    /// Path of the URL, still escaped (parsed_uri.path).
+    pub path: BString,
     /// Path of the URL, decoded.
     pub uri: BString,
     /// Query string, undecoded.
@@ -200,9 +195,10 @@ impl Request {
             Some(at) => (&url[..at], Some(BString::from(&url[at + 1..]))),
             None => (url, None),
         };
-        let uri: Vec<u8> = percent_encoding::percent_decode(path).collect();
+        let uri = crate::http::path::decode(path, Slashes::Decode, true).unwrap_or_else(|_| path.into());
         Request {
-            uri: uri.into(),
+            path: path.into(),
+            uri,
             args,
             filename: BString::default(),
             path_info: BString::default(),
@@ -240,6 +236,7 @@ impl Request {
     /// Takes over what a look-up found (ap_internal_fast_redirect): the file and all that the
     /// phases made of it; the client's words stay.
     pub(super) fn adopt(&mut self, found: Request) {
+        self.path = found.path;
         self.uri = found.uri;
         self.args = found.args;
         self.filename = found.filename;
@@ -268,6 +265,15 @@ impl Request {
             next.env.set([b"REDIRECT_", name.as_bytes()].concat(), value);
         }
         next.env.set("REDIRECT_STATUS", self.status.0.to_string());
+        next.status = self.status;
+        next.allowed = self.allowed;
+        next.no_cache = self.no_cache;
+        next.no_local_copy = self.no_local_copy;
+        if self.status.is_redirect()
+            && let Some(location) = self.headers_out.get("Location")
+        {
+            next.headers_out.set("Location", location);
+        }
         Box::new(next)
     }
 }

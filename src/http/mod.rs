@@ -2,6 +2,7 @@
 //!
 //! Every rule here is Apache's: where the RFCs leave room, or Apache departs from them, Apache wins.
 
+pub mod canned;
 pub mod cgi;
 pub mod date;
 pub mod escape;

@@ -1,0 +1,149 @@
+//! From a request head to a [`Request`]: the server it is for, its path decoded.
+
+use super::{
+    decide::{Cursor, Engine},
+    request::{Connection, Request, Table},
+    worker::Worker,
+};
+use crate::{
+    http::{
+        Headers, MethodSet, Status,
+        path::{BadPath, Slashes, decode},
+        request::{BadRequest, Framing, Head, Limits, Version},
+    },
+    policy::{CoreServer, SaidExt},
+};
+use bstr::BString;
+use std::rc::Rc;
+
+/// What the server that a connection reaches first says of request heads.
+pub fn limits(core: &CoreServer) -> Limits {
+    let number = |said: &crate::policy::Said<u32>, default: usize| {
+        said.value().map_or(default, |&n| usize::try_from(n).unwrap_or(usize::MAX))
+    };
+    let standard = Limits::default();
+    Limits {
+        line: number(&core.limit_line, standard.line),
+        fields: number(&core.limit_fields, standard.fields),
+        field_size: number(&core.limit_field_size, standard.field_size),
+        strict: core.strict.value_or(true),
+        allow_09: !core.require_1_0.value_or(false),
+        registered_methods: core.registered_methods.value_or(false),
+        ..standard
+    }
+}
+
+/// The request for a head, and the status it is to end with if its path cannot be used.
+pub fn request(
+    engine: &Engine,
+    worker: &Worker,
+    conn: &Rc<Connection>,
+    head: Head,
+) -> (Box<Request>, Option<Status>) {
+    let server = engine.policy.vhosts.choose(conn.local, head.hostname.as_deref().map(|h| h.as_slice()));
+    let mut request = blank(engine, worker, conn, server);
+    let slashes = slashes(&request);
+    let merge = engine.policy.servers[server].core().merge_slashes.value_or(true);
+    let decoded = match head.parts.path.as_slice() {
+        b"*" | b"" => Ok(head.parts.path.clone()),
+        path => decode(path, slashes, merge),
+    };
+    let refused = match &decoded {
+        Ok(_) => None,
+        Err(BadPath::Invalid | BadPath::Escape) => Some(Status(400)),
+        Err(_) => Some(Status(404)),
+    };
+    request.request_line = head.request_line;
+    request.method = head.method;
+    request.method_name = head.method_name;
+    request.target = head.target;
+    request.version = head.version;
+    request.protocol = head.protocol;
+    request.headers_in = head.headers;
+    request.framing = head.framing;
+    request.expect_continue = head.expect_continue;
+    request.must_close = head.must_close;
+    request.hostname = head.hostname;
+    request.host_port = head.port;
+    request.uri = decoded.unwrap_or_else(|_| head.parts.path.clone());
+    request.path = head.parts.path;
+    request.args = head.parts.query;
+    (request, refused)
+}
+
+/// The request for a head that could not be read: only its error page and log line are made of it.
+pub fn bad_request(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, bad: &BadRequest) -> Box<Request> {
+    let mut request = blank(engine, worker, conn, engine.policy.vhosts.choose(conn.local, None));
+    request.request_line = bad.request_line.clone();
+    request.method = crate::http::Method::from_name(&bad.method_name);
+    request.method_name = bad.method_name.clone();
+    request.target = bad.target.clone();
+    request.uri = bad.target.clone();
+    if !bad.notes.is_empty() {
+        request.notes.set("error-notes", &bad.notes);
+    }
+    if let Some(expect) = &bad.expect {
+        request.headers_in.set("Expect", expect);
+    }
+    request.must_close = !bad.keep_alive;
+    request
+}
+
+fn slashes(request: &Request) -> Slashes {
+    use crate::policy::{CoreDir, core_conf::EncodedSlashes};
+    match request.conf.conf.get::<CoreDir>().encoded_slashes.value() {
+        None | Some(EncodedSlashes::Off) => Slashes::Refuse,
+        Some(EncodedSlashes::On) => Slashes::Decode,
+        Some(EncodedSlashes::NoDecode) => Slashes::Keep,
+    }
+}
+
+fn blank(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, server: usize) -> Box<Request> {
+    let empty = BString::default;
+    Box::new(Request {
+        conn: conn.clone(),
+        server,
+        started: engine.system.now(),
+        request_line: empty(),
+        method: crate::http::Method::Get,
+        method_name: empty(),
+        target: empty(),
+        version: Version::Http11,
+        protocol: "HTTP/1.1".into(),
+        headers_in: Headers::new(),
+        framing: Framing::None,
+        expect_continue: false,
+        must_close: false,
+        hostname: None,
+        host_port: None,
+        path: empty(),
+        uri: empty(),
+        args: None,
+        filename: empty(),
+        path_info: empty(),
+        stat: None,
+        context_prefix: None,
+        context_document_root: None,
+        handler: None,
+        content_type: None,
+        content_encoding: None,
+        content_languages: Vec::new(),
+        user: None,
+        auth_type: None,
+        env: Table::new(),
+        notes: Table::new(),
+        headers_out: Headers::new(),
+        err_headers_out: Headers::new(),
+        allowed: MethodSet::EMPTY,
+        status: Status(200),
+        status_line: None,
+        no_local_copy: false,
+        no_cache: false,
+        conf: worker.base(server),
+        prev: None,
+        is_sub: false,
+        parent_conf: None,
+        log: Vec::new(),
+        cursor: Cursor::START,
+    })
+}

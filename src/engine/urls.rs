@@ -1,0 +1,105 @@
+//! The server's name for itself: in self-referential URLs, the Server field, and page signatures.
+
+use super::{decide::Engine, request::Request};
+use crate::{
+    http::canned,
+    policy::{
+        CoreDir, Policy, SaidExt,
+        core_conf::{CanonicalName, Signature, Trace},
+        process::Tokens,
+    },
+};
+use bstr::{BString, ByteSlice};
+
+/// The version of Apache that rachis behaves as; programs that read it go by the number.
+pub const APACHE_VERSION: &str = "2.4.71";
+
+/// The text of the Server field, as ServerTokens says.
+pub fn server_software(policy: &Policy) -> String {
+    match policy.process.tokens.value_or(Tokens::Full) {
+        Tokens::Major => "Apache/2".to_owned(),
+        Tokens::Minor => "Apache/2.4".to_owned(),
+        Tokens::Minimal => format!("Apache/{APACHE_VERSION}"),
+        Tokens::ProductOnly => "Apache".to_owned(),
+        Tokens::Os => format!("Apache/{APACHE_VERSION} (Unix)"),
+        Tokens::Full => format!("Apache/{APACHE_VERSION} (Unix) rachis/{}", env!("CARGO_PKG_VERSION")),
+    }
+}
+
+/// The host that a self-referential URL names (ap_get_server_name).
+pub fn server_name(engine: &Engine, request: &Request) -> BString {
+    let core: &CoreDir = request.conf.conf.get();
+    let server = engine.policy.servers[request.server].core();
+    let own = || server.name.value().cloned().unwrap_or_else(|| fallback(request));
+    match core.canonical_name.value_or(CanonicalName::Off) {
+        CanonicalName::Off => request.hostname.clone().unwrap_or_else(own),
+        CanonicalName::On | CanonicalName::Dns => own(),
+    }
+}
+
+fn fallback(request: &Request) -> BString {
+    request.conn.local.ip().to_canonical().to_string().into()
+}
+
+/// The port that a self-referential URL names (ap_get_server_port).
+pub fn server_port(engine: &Engine, request: &Request) -> u16 {
+    let core: &CoreDir = request.conf.conf.get();
+    let server = engine.policy.servers[request.server].core();
+    let physical = core.canonical_port.value_or(false).then(|| request.conn.local.port());
+    match core.canonical_name.value_or(CanonicalName::Off) {
+        CanonicalName::Off => request
+            .host_port
+            .or(request.hostname.is_some().then_some(()).and_then(|()| plain_host_port(request)))
+            .or(physical)
+            .or_else(|| server.port.value().copied())
+            .unwrap_or_else(|| request.conn.local.port()),
+        CanonicalName::On | CanonicalName::Dns => {
+            server.port.value().copied().or(physical).unwrap_or(80)
+        }
+    }
+}
+
+/// A Host field without a port means the scheme's own; Apache then takes the connection's.
+fn plain_host_port(request: &Request) -> Option<u16> {
+    Some(request.conn.local.port())
+}
+
+/// An absolute URL for a path of this server (ap_construct_url).
+pub fn construct_url(engine: &Engine, request: &Request, path: &[u8]) -> BString {
+    let (name, port) = (server_name(engine, request), server_port(engine, request));
+    let mut url = BString::from(b"http://".as_slice());
+    if name.contains(&b':') && !name.starts_with(b"[") {
+        url.extend_from_slice(&[b"[", name.as_slice(), b"]"].concat());
+    } else {
+        url.extend_from_slice(&name);
+    }
+    if port != 80 {
+        url.extend_from_slice(format!(":{port}").as_bytes());
+    }
+    url.extend_from_slice(path);
+    url
+}
+
+/// Whether a text begins with a scheme and a colon, as a URL of another server does (ap_is_url).
+pub fn has_scheme(text: &[u8]) -> bool {
+    let scheme = text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')).count();
+    scheme > 0 && text.get(scheme) == Some(&b':')
+}
+
+/// The line under a built-in page, empty if ServerSignature is Off (ap_psignature).
+pub fn signature(engine: &Engine, request: &Request, core: &CoreDir) -> Vec<u8> {
+    let kind = match core.signature.value_or(Signature::Off) {
+        Signature::Off => canned::Signature::Off,
+        Signature::On => canned::Signature::On,
+        Signature::EMail => canned::Signature::EMail,
+    };
+    let server = engine.policy.servers[request.server].core();
+    let admin = server.admin.value().map_or(&b"[no address given]"[..], |admin| admin.as_bytes());
+    let (name, port) = (server_name(engine, request), server_port(engine, request));
+    canned::signature(kind, server_software(&engine.policy).as_bytes(), admin, &name, port)
+}
+
+/// Whether TRACE is among the methods that this server has.
+pub fn trace_enabled(engine: &Engine, request: &Request) -> bool {
+    engine.policy.servers[request.server].core().trace.value_or(Trace::On) != Trace::Off
+}
