@@ -2,14 +2,20 @@
 //!
 //! Every rule here is Apache's: where the RFCs leave room, or Apache departs from them, Apache wins.
 
+pub mod canned;
+pub mod cgi;
+pub mod chunked;
+pub mod conditional;
 pub mod date;
 pub mod escape;
 mod fields;
 pub mod headers;
 pub mod method;
 pub mod path;
+pub mod range;
 pub mod request;
 mod request_line;
+pub mod response;
 pub mod status;
 pub mod target;
 

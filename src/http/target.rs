@@ -136,11 +136,7 @@ pub(super) fn host(target: &Target, headers: &Headers, limits: &Limits) -> Resul
 }
 
 fn malformed(text: &[u8]) -> Box<BadRequest> {
-    Box::new(BadRequest::new(
-        Status::BAD_REQUEST,
-        "AH00550",
-        &[b"Client sent malformed Host header: ", text],
-    ))
+    Box::new(BadRequest::new(Status::BAD_REQUEST, "AH00550", &[b"Client sent malformed Host header: ", text]))
 }
 
 /// Host and what follows the colon after it; brackets hold an IPv6 address together.
