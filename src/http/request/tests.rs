@@ -139,7 +139,6 @@ fn field_limits() {
     bad_field(&Limits::default(), &format!("X: {}", "a".repeat(8189)), &format!("AH00561: {size}: X"));
     let folded = format!("X: {}\r\n {}", "a".repeat(5000), "b".repeat(5000));
     bad_field(&Limits::default(), &folded, &format!("AH00562: {size} after folding: X"));
-    field("a\r\nX: 1".repeat(1).as_str(), "a");
     let many = ["X: a"; 100].join("\r\n");
     let told = "AH00563: Number of request headers exceeds LimitRequestFields";
     bad_field(&Limits::default(), &many, told);
