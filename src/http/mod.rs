@@ -4,14 +4,18 @@
 
 pub mod canned;
 pub mod cgi;
+pub mod chunked;
+pub mod conditional;
 pub mod date;
 pub mod escape;
 mod fields;
 pub mod headers;
 pub mod method;
 pub mod path;
+pub mod range;
 pub mod request;
 mod request_line;
+pub mod response;
 pub mod status;
 pub mod target;
 

@@ -58,6 +58,9 @@ fn scan<'a>(line: &'a [u8], strict: bool, fault: &mut Option<Fault<'a>>) -> Line
     let (method, rest) = word(line);
     if method.is_empty() || !method.iter().all(|&c| good(c)) {
         fault.get_or_insert(Fault::Method);
+        if rest.is_empty() {
+            return Line { method, ..blank };
+        }
     }
     let rest = gap(rest, strict, fault);
     if rest.is_empty() {

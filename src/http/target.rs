@@ -51,7 +51,8 @@ pub(super) fn split(line: &Line<'_>, limits: &Limits) -> Result<Target, Box<BadR
     let (path, query) = cut(rest, b'?');
     out.query = query.map(BString::from);
     out.path = if path.is_empty() { "/".into() } else { path.into() };
-    if !out.path.starts_with(b"/") && !(line.method == b"OPTIONS" && out.path == "*") {
+    let asterisk = line.method == b"OPTIONS" && out.path == "*";
+    if !out.path.starts_with(b"/") && !asterisk {
         return Err(unparsable(line, &out.path));
     }
     if limits.strict && fragment.is_some() {
@@ -136,11 +137,7 @@ pub(super) fn host(target: &Target, headers: &Headers, limits: &Limits) -> Resul
 }
 
 fn malformed(text: &[u8]) -> Box<BadRequest> {
-    Box::new(BadRequest::new(
-        Status::BAD_REQUEST,
-        "AH00550",
-        &[b"Client sent malformed Host header: ", text],
-    ))
+    Box::new(BadRequest::new(Status::BAD_REQUEST, "AH00550", &[b"Client sent malformed Host header: ", text]))
 }
 
 /// Host and what follows the colon after it; brackets hold an IPv6 address together.

@@ -66,7 +66,10 @@ fn every_prefix_is_partial() {
 fn simple_requests() {
     let head = good(&Limits::default(), "GET /f.txt\r\n");
     assert_eq!((head.version, head.protocol), (Version::Http09, "HTTP/0.9".into()));
-    bad_line("HEAD /f.txt", "AH03444: Invalid method token: 'HEAD' (only GET is allowed for HTTP/0.9 requests)");
+    bad_line(
+        "HEAD /f.txt",
+        "AH03444: Invalid method token: 'HEAD' (only GET is allowed for HTTP/0.9 requests)",
+    );
     let limits = Limits { allow_09: false, ..Limits::default() };
     bad(&limits, "GET /\r\n", "400 AH02401: HTTP Request Line; Rejected HTTP/0.9 request");
 }
@@ -136,7 +139,6 @@ fn field_limits() {
     bad_field(&Limits::default(), &format!("X: {}", "a".repeat(8189)), &format!("AH00561: {size}: X"));
     let folded = format!("X: {}\r\n {}", "a".repeat(5000), "b".repeat(5000));
     bad_field(&Limits::default(), &folded, &format!("AH00562: {size} after folding: X"));
-    field("a\r\nX: 1".repeat(1).as_str(), "a");
     let many = ["X: a"; 100].join("\r\n");
     let told = "AH00563: Number of request headers exceeds LimitRequestFields";
     bad_field(&Limits::default(), &many, told);
@@ -234,7 +236,9 @@ fn framed(field: &str, expected: Result<Framing, &str>) {
     let text = format!("POST /f.txt HTTP/1.1\r\nHost: h\r\n{field}\r\n\r\n");
     match (parse(text.as_bytes(), &Limits::default()), expected) {
         (Parse::Done(head, _), Ok(framing)) => assert_eq!(head.framing, framing),
-        (Parse::Bad(bad), Err(told)) => assert_eq!(format!("{} {}: {}", bad.status, bad.ah, bad.message), told),
+        (Parse::Bad(bad), Err(told)) => {
+            assert_eq!(format!("{} {}: {}", bad.status, bad.ah, bad.message), told)
+        }
         (other, expected) => panic!("{other:?} instead of {expected:?}"),
     }
 }
