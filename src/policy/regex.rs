@@ -1,20 +1,255 @@
-//! stub
-#[derive(Clone, Debug)]
-pub struct Regex;
-pub struct Captures;
-impl Captures {
-    pub fn named(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        vec![]
+//! Regular expressions as Apache uses them: PCRE2 over bytes, `$` only at the very end.
+//!
+//! Every directive with a pattern (`<LocationMatch>`, `AliasMatch`, `RewriteRule`, …) compiles it
+//! here, so that all of them share Apache's defaults (`RegexDefaultOptions DOTALL DOLLAR_ENDONLY`).
+
+use std::{fmt, sync::Arc};
+
+/// Why a pattern does not compile. Apache says only that it does not; each directive has its own
+/// words for that, so PCRE2's reason is extra.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegexError {
+    /// PCRE2's reason.
+    pub message: String,
+    /// Where in the pattern, in bytes, when PCRE2 names a place.
+    pub offset: Option<usize>,
+}
+
+impl fmt::Display for RegexError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
 }
+
+impl std::error::Error for RegexError {}
+
+/// A compiled pattern; cloning is cheap.
+#[derive(Clone)]
+pub struct Regex {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pattern: Vec<u8>,
+    caseless: bool,
+    program: pcre2::bytes::Regex,
+}
+
+/// Byte ranges of the subject: the whole match first, then the groups; `None` for a group that
+/// took no part.
+pub type Groups = Vec<Option<(usize, usize)>>;
+
 impl Regex {
-    pub fn is_match(&self, _t: &[u8]) -> bool {
-        false
+    /// Compiles `pattern` with Apache's default options, and without regard to case if asked.
+    ///
+    /// # Errors
+    /// The pattern is not a regular expression.
+    pub fn new(pattern: &[u8], caseless: bool) -> Result<Regex, RegexError> {
+        let program = pcre2::bytes::RegexBuilder::new()
+            .caseless(caseless)
+            .dotall(true)
+            .jit_if_available(true)
+            .build(&portable(pattern))
+            .map_err(|e| RegexError { message: reason(&e), offset: e.offset() })?;
+        Ok(Regex { inner: Arc::new(Inner { pattern: pattern.to_vec(), caseless, program }) })
     }
-    pub fn captures(&self, _t: &[u8]) -> Option<Captures> {
-        None
-    }
+
+    /// The pattern as it was written.
     pub fn pattern(&self) -> &[u8] {
-        b""
+        &self.inner.pattern
+    }
+
+    /// Whether the pattern is found in `subject`. Exceeding PCRE2's match limit is no match.
+    pub fn is_match(&self, subject: &[u8]) -> bool {
+        self.inner.program.is_match(subject).unwrap_or(false)
+    }
+
+    /// The first match in `subject` with its groups.
+    pub fn captures(&self, subject: &[u8]) -> Option<Groups> {
+        self.captures_at(subject, 0)
+    }
+
+    /// The first match that begins at `start` or later; `^` still means the start of `subject`.
+    pub fn captures_at(&self, subject: &[u8], start: usize) -> Option<Groups> {
+        if start > subject.len() {
+            return None;
+        }
+        let mut locations = self.inner.program.capture_locations();
+        self.inner.program.captures_read_at(&mut locations, subject, start).ok().flatten()?;
+        Some((0..locations.len()).map(|n| locations.get(n)).collect())
+    }
+
+    /// Number and name of each named group, in order of number.
+    pub fn named_groups(&self) -> Vec<(usize, &str)> {
+        let names = self.inner.program.capture_names().iter().enumerate();
+        names.filter_map(|(n, name)| Some((n, name.as_deref()?))).collect()
+    }
+}
+
+impl PartialEq for Regex {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner.pattern == other.inner.pattern && self.inner.caseless == other.inner.caseless
+    }
+}
+
+impl Eq for Regex {}
+
+impl fmt::Debug for Regex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}/{}", self.inner.pattern.escape_ascii(), if self.inner.caseless { "i" } else { "" })
+    }
+}
+
+/// Fills `$0` to `$9` and `&` of `template` from a match; `\$` and `\&` are the characters
+/// themselves, any other backslash stays. (`AliasMatch`, `RedirectMatch`, `SetEnvIf` use it.)
+pub fn substitute(template: &[u8], subject: &[u8], groups: &[Option<(usize, usize)>]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(template.len());
+    let mut rest = template;
+    loop {
+        rest = match rest {
+            [] => return out,
+            [b'\\', c @ (b'$' | b'&'), tail @ ..] => {
+                out.push(*c);
+                tail
+            }
+            [b'$', n @ b'0'..=b'9', tail @ ..] => {
+                out.extend_from_slice(group(subject, groups, usize::from(n - b'0')));
+                tail
+            }
+            [b'&', tail @ ..] => {
+                out.extend_from_slice(group(subject, groups, 0));
+                tail
+            }
+            [c, tail @ ..] => {
+                out.push(*c);
+                tail
+            }
+        };
+    }
+}
+
+/// The bytes of one group; empty when it took no part.
+pub fn group<'s>(subject: &'s [u8], groups: &[Option<(usize, usize)>], n: usize) -> &'s [u8] {
+    groups.get(n).copied().flatten().and_then(|(from, to)| subject.get(from..to)).unwrap_or_default()
+}
+
+/// PCRE2's words without the binding's introduction (`PCRE2: error compiling pattern at offset N: `).
+fn reason(error: &pcre2::Error) -> String {
+    let text = error.to_string();
+    text.splitn(3, ": ").last().unwrap_or_default().to_owned()
+}
+
+/// The pattern in a form that the PCRE2 binding takes. It wants UTF-8, and does not offer
+/// DOLLAR_ENDONLY: bytes become `\xHH`, and `$` becomes `\z` unless the pattern asks for
+/// multi-line matching, where the option has no effect.
+fn portable(pattern: &[u8]) -> String {
+    let escape_bytes = std::str::from_utf8(pattern).is_err();
+    let dollar_is_end = !asks_multiline(pattern);
+    let mut out: Vec<u8> = Vec::with_capacity(pattern.len());
+    let (mut rest, mut in_class) = (pattern, false);
+    while let [c, tail @ ..] = rest {
+        rest = tail;
+        match *c {
+            b'\\' if tail.first() == Some(&b'Q') => {
+                let end = bstr::ByteSlice::find(tail, b"\\E").map_or(tail.len(), |at| at + 2);
+                out.push(b'\\');
+                out.extend(tail.iter().take(end).map(|&b| if escape_bytes && b >= 0x80 { b'?' } else { b }));
+                rest = tail.get(end..).unwrap_or_default();
+            }
+            b'\\' if tail.first().is_some_and(u8::is_ascii) => {
+                out.extend([b'\\', tail[0]]);
+                rest = tail.get(1..).unwrap_or_default();
+            }
+            b'[' if !in_class => {
+                in_class = true;
+                // A `]` that stands first in a class is a member of it.
+                let head = tail.iter().take_while(|&&b| b == b'^').count().min(1);
+                let head = head + usize::from(tail.get(head) == Some(&b']'));
+                out.push(b'[');
+                out.extend(tail.iter().take(head));
+                rest = tail.get(head..).unwrap_or_default();
+            }
+            b']' => {
+                in_class = false;
+                out.push(b']');
+            }
+            b'$' if !in_class && dollar_is_end => out.extend(b"\\z"),
+            b if b >= 0x80 && escape_bytes => out.extend(format!("\\x{b:02x}").bytes()),
+            b => out.push(b),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Whether an inline option group such as `(?im)` switches multi-line matching on.
+fn asks_multiline(pattern: &[u8]) -> bool {
+    pattern.windows(2).enumerate().filter(|(_, two)| two == b"(?").any(|(at, _)| {
+        let flags = pattern.get(at + 2..).unwrap_or_default();
+        flags.iter().take_while(|b| b.is_ascii_alphabetic()).any(|&b| b == b'm')
+            && flags.iter().find(|b| !b.is_ascii_alphabetic()).is_some_and(|b| b"):-^".contains(b))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &[u8], subject: &[u8], expected: bool) {
+        assert_eq!(Regex::new(pattern, false).expect("compiles").is_match(subject), expected);
+    }
+
+    #[test]
+    fn dollar_is_the_very_end() {
+        check(b"a$", b"a\n", false);
+        check(b"(a$|b)", b"xa", true);
+        check(b"a[$]b", b"a$b", true);
+        check(b"a[]$]b", b"a$b", true);
+        check(b"a\\$b", b"a$b", true);
+        check(b"(?m)a$", b"a\nb", true);
+        check(b"\\Qa$b\\E", b"a$b", true);
+    }
+
+    #[test]
+    fn the_dot_takes_line_ends() {
+        check(b"a.b", b"a\nb", true);
+    }
+
+    #[test]
+    fn patterns_are_bytes() {
+        check(b"^\xff.$", b"\xff\xfe", true);
+        check(b"[\xf0-\xff]", b"\xf8", true);
+        check("^ä$".as_bytes(), "ä".as_bytes(), true);
+        check(b"^..$", "ä".as_bytes(), true);
+    }
+
+    #[test]
+    fn groups_and_their_names() {
+        let regex = Regex::new(b"^(?<user>a)(b)?(?<rest>.*)", true).expect("compiles");
+        assert_eq!(regex.named_groups(), [(1, "user"), (3, "rest")]);
+        assert_eq!(regex.captures(b"AXY"), Some(vec![Some((0, 3)), Some((0, 1)), None, Some((1, 3))]));
+    }
+
+    #[test]
+    fn substitution() {
+        let groups = [Some((0, 3)), Some((1, 2)), None];
+        let fill = |template: &[u8]| substitute(template, b"abc", &groups);
+        assert_eq!(fill(b"/x/$1-$2-$9.$0"), b"/x/b--.abc");
+        assert_eq!(fill(b"\\$1 \\x $ $a"), b"$1 \\x $ $a");
+    }
+
+    #[test]
+    fn errors_name_a_place() {
+        let error = Regex::new(b"a(b", false).expect_err("unbalanced");
+        assert_eq!(error.offset, Some(3));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_pattern_is_taken_without_panic(pattern: Vec<u8>, subject: Vec<u8>) {
+            if let Ok(regex) = Regex::new(&pattern, false) {
+                regex.captures(&subject);
+            }
+        }
     }
 }
