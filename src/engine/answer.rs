@@ -2,7 +2,10 @@
 
 use super::{cx::Cx, module::Verdict, request::Request};
 use crate::{
-    http::Status,
+    http::{
+        Status,
+        cgi::{CgiError, CgiHead},
+    },
     policy::core_conf::ResourceLimit,
     system::{Opened, Stat},
 };
@@ -58,7 +61,7 @@ pub struct Cgi {
     /// Reads the head: given what [`crate::http::cgi`] made of it, says how to go on. `Ok` relays
     /// the rest of the output as the body; the other verdicts mean what they mean in a hook.
     pub on_head:
-        fn(&mut Cx<'_>, Result<crate::http::cgi::ScriptHead, crate::http::cgi::ScriptError>) -> Verdict,
+        fn(&mut Cx<'_>, Result<Box<CgiHead>, CgiError>) -> Verdict,
     /// Makes log entries of a line of standard error.
     pub on_stderr: fn(&mut Cx<'_>, &[u8]),
     /// Makes log entries of a failed start or of a time-out.
