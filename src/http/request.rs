@@ -192,8 +192,10 @@ fn complete(
     mut headers: Headers,
     limits: &Limits,
 ) -> Result<Head, Box<BadRequest>> {
+    let must_close = headers.contains("Transfer-Encoding") && headers.contains("Content-Length");
+    let framing = framing(&headers, parts.path.as_bstr())?;
     let host = target::host(&parts, &headers, limits)?;
-    if line.version >= Version::Http11 && headers.get("Host").is_none_or(|h| h.is_empty()) {
+    if line.version >= Version::Http11 && (host.name.is_none() || !headers.contains("Host")) {
         let text: &[&[u8]] =
             &[b"client sent HTTP/1.1 request without hostname (see RFC2616 section 14.23): ", &parts.path];
         return Err(Box::new(BadRequest::new(Status::BAD_REQUEST, "AH00569", text)));
@@ -201,8 +203,6 @@ fn complete(
     if let Some(authority) = parts.authority.as_ref().filter(|_| limits.strict) {
         headers.set("Host", authority);
     }
-    let must_close = headers.contains("Transfer-Encoding") && headers.contains("Content-Length");
-    let framing = framing(&headers, parts.path.as_bstr())?;
     if framing == Framing::Chunked {
         headers.remove("Content-Length");
     }

@@ -196,7 +196,7 @@ fn hosts() {
         host(&strict, value, true);
         host(&unsafe_(), value, true);
     }
-    for value in ["a b", "a:b", "h, g", "h%41", "1.2.3.4:", "*"] {
+    for value in ["a b", "a:b", "a.0:80", "h, g", "h%41", "1.2.3.4:", "*"] {
         host(&strict, value, false);
         host(&unsafe_(), value, true);
     }
@@ -214,6 +214,8 @@ fn http_11_needs_a_host() {
     bad(&Limits::default(), "GET /f.txt HTTP/1.1\r\nHost: \r\n\r\n", told);
     bad(&Limits::default(), "GET http://x:80/f.txt HTTP/1.1\r\n\r\n", told);
     good(&Limits::default(), "GET /f.txt HTTP/1.0\r\n\r\n");
+    good(&Limits::default(), "GET http://x/f.txt HTTP/1.1\r\nHost:\r\n\r\n");
+    good(&Limits::default(), "GET http:///f.txt HTTP/1.1\r\nHost: h\r\n\r\n");
 }
 
 #[test]
