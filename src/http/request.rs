@@ -136,6 +136,13 @@ pub enum Parse {
     Bad(Box<BadRequest>),
 }
 
+/// Whether [`parse`] can say more than `Partial` now that `fresh` was added to the end of `bytes`. Asking this
+/// first keeps a client that sends byte by byte from having its head parsed anew for each of them.
+pub fn worth_parsing(bytes: &[u8], fresh: &[u8], limits: &Limits) -> bool {
+    let line = bytes.len() - bytes.iter().rposition(|&c| c == b'\n').map_or(0, |at| at + 1);
+    fresh.contains(&b'\n') || line > limits.line.min(limits.field_size)
+}
+
 /// Parses the request head at the start of `bytes` (RFC 9112 sections 2 to 6, as Apache reads it).
 pub fn parse(bytes: &[u8], limits: &Limits) -> Parse {
     let (line, start) = match first_line(bytes, limits) {

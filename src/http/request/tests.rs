@@ -63,6 +63,14 @@ fn every_prefix_is_partial() {
 }
 
 #[test]
+fn only_line_ends_and_long_lines_are_worth_parsing() {
+    let limits = Limits { line: 20, field_size: 20, ..Limits::default() };
+    assert!(!worth_parsing(b"GET / HTTP/1.1\r\nHo", b"o", &limits));
+    assert!(worth_parsing(b"GET / HTTP/1.1\r\n", b"\r\n", &limits));
+    assert!(worth_parsing(b"GET /aaaaaaaaaaaaaaaaaaaaaaaa", b"a", &limits));
+}
+
+#[test]
 fn simple_requests() {
     let head = good(&Limits::default(), "GET /f.txt\r\n");
     assert_eq!((head.version, head.protocol), (Version::Http09, "HTTP/0.9".into()));
