@@ -53,9 +53,7 @@ pub fn server_port(engine: &Engine, request: &Request) -> u16 {
             .or(physical)
             .or_else(|| server.port.value().copied())
             .unwrap_or_else(|| request.conn.local.port()),
-        CanonicalName::On | CanonicalName::Dns => {
-            server.port.value().copied().or(physical).unwrap_or(80)
-        }
+        CanonicalName::On | CanonicalName::Dns => server.port.value().copied().or(physical).unwrap_or(80),
     }
 }
 
@@ -82,7 +80,8 @@ pub fn construct_url(engine: &Engine, request: &Request, path: &[u8]) -> BString
 
 /// Whether a text begins with a scheme and a colon, as a URL of another server does (ap_is_url).
 pub fn has_scheme(text: &[u8]) -> bool {
-    let scheme = text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')).count();
+    let scheme =
+        text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')).count();
     scheme > 0 && text.get(scheme) == Some(&b':')
 }
 

@@ -208,13 +208,7 @@ impl<C: Context + ?Sized> Run<'_, C> {
         Ok(!stop_at)
     }
 
-    fn compare(
-        &mut self,
-        op: CompareOp,
-        left: &Word,
-        right: &Word,
-        level: usize,
-    ) -> Result<bool, EvalError> {
+    fn compare(&mut self, op: CompareOp, left: &Word, right: &Word, level: usize) -> Result<bool, EvalError> {
         let (left, right) = (self.word(left, level)?, self.word(right, level)?);
         let strings = left.cmp(&right);
         let integers = integer(&left).cmp(&integer(&right));

@@ -23,7 +23,10 @@ pub(super) enum Token {
     Digit(Vec<u8>),
     Id(Vec<u8>),
     String(Vec<u8>),
-    Regex { pattern: Vec<u8>, caseless: bool },
+    Regex {
+        pattern: Vec<u8>,
+        caseless: bool,
+    },
     Backref(u8),
     Unary(u8),
     Binary(Vec<u8>),
@@ -315,7 +318,8 @@ fn digits(text: &[u8]) -> IResult<&[u8], Token> {
 fn dashed(text: &[u8]) -> IResult<&[u8], Token> {
     let (rest, _) = tag("-").parse(text)?;
     let (after, name) =
-        recognize(pair(satisfy(|c| c.is_ascii_alphabetic() || c == '_'), take_while(is_id_byte))).parse(rest)?;
+        recognize(pair(satisfy(|c| c.is_ascii_alphabetic() || c == '_'), take_while(is_id_byte)))
+            .parse(rest)?;
     let token = match name {
         b"in" => Token::In,
         [letter] if letter.is_ascii_alphabetic() => Token::Unary(*letter),

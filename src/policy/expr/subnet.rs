@@ -47,9 +47,8 @@ impl Subnet {
     /// One to four octets, the last of which may be followed by a dot.
     fn prefix(text: &str) -> Option<Subnet> {
         let octets = text.strip_suffix('.').unwrap_or(text).split('.');
-        let octets: Option<Vec<u8>> = octets
-            .map(|o| o.bytes().all(|b| b.is_ascii_digit()).then(|| o.parse().ok()).flatten())
-            .collect();
+        let octets: Option<Vec<u8>> =
+            octets.map(|o| o.bytes().all(|b| b.is_ascii_digit()).then(|| o.parse().ok()).flatten()).collect();
         let octets = octets.filter(|o| o.len() <= 4)?;
         let (mut net, mut mask) = (0u128, 0u128);
         for n in 0..4 {
@@ -95,7 +94,9 @@ mod tests {
 
     #[test]
     fn what_is_none() {
-        for text in ["", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/8/9", "10.0.0.0/8a", "::/0", "foo", "x.y"] {
+        for text in
+            ["", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/8/9", "10.0.0.0/8a", "::/0", "foo", "x.y"]
+        {
             assert_eq!(Subnet::parse(text.as_bytes()), None, "{text}");
         }
     }
