@@ -79,6 +79,11 @@ impl Regex {
         Some((0..locations.len()).map(|n| locations.get(n)).collect())
     }
 
+    /// How many groups the pattern has, the whole match not counted.
+    pub fn group_count(&self) -> usize {
+        self.inner.program.captures_len().saturating_sub(1)
+    }
+
     /// Number and name of each named group, in order of number.
     pub fn named_groups(&self) -> Vec<(usize, &str)> {
         let names = self.inner.program.capture_names().iter().enumerate();

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     policy::{
         fnmatch::{Flags, fnmatch},
-        regex,
+        regex::{self, Regex},
     },
     system::{Kind, Stat, System, path},
 };
@@ -173,10 +173,7 @@ impl<C: Context + ?Sized> Run<'_, C> {
             CondKind::Compare(op, left, right) => self.compare(*op, left, right, level + 1),
             CondKind::Match { word, regex, negated, .. } => {
                 let subject = self.word(word, level + 1)?;
-                let groups = regex.captures(&subject);
-                let matched = groups.is_some();
-                *self.captures = Captures::of(subject, groups.unwrap_or_default());
-                Ok(matched != *negated)
+                Ok(self.matches(regex, subject) != *negated)
             }
             CondKind::In(word, list) => self.is_in(word, list, level + 1),
             CondKind::Unary(op, word) => {
@@ -198,6 +195,17 @@ impl<C: Context + ?Sized> Run<'_, C> {
         }
     }
 
+    /// A pattern without groups leaves `$0` to `$9` alone; one with groups sets or clears them.
+    fn matches(&mut self, regex: &Regex, subject: BString) -> bool {
+        if regex.group_count() == 0 {
+            return regex.is_match(&subject);
+        }
+        let groups = regex.captures(&subject);
+        let matched = groups.is_some();
+        *self.captures = Captures::of(subject, groups.unwrap_or_default());
+        matched
+    }
+
     fn chain(&mut self, parts: &[Cond], level: usize, stop_at: bool) -> Result<bool, EvalError> {
         for (n, part) in parts.iter().enumerate() {
             let last = n + 1 == parts.len();
@@ -208,13 +216,7 @@ impl<C: Context + ?Sized> Run<'_, C> {
         Ok(!stop_at)
     }
 
-    fn compare(
-        &mut self,
-        op: CompareOp,
-        left: &Word,
-        right: &Word,
-        level: usize,
-    ) -> Result<bool, EvalError> {
+    fn compare(&mut self, op: CompareOp, left: &Word, right: &Word, level: usize) -> Result<bool, EvalError> {
         let (left, right) = (self.word(left, level)?, self.word(right, level)?);
         let strings = left.cmp(&right);
         let integers = integer(&left).cmp(&integer(&right));
@@ -264,11 +266,9 @@ impl<C: Context + ?Sized> Run<'_, C> {
             UnaryOp::Exists => self.stat(arg).is_some(),
             UnaryOp::IsFile => self.stat(arg).is_some_and(|s| s.is_file()),
             UnaryOp::HasSize => self.stat(arg).is_some_and(|s| s.size != 0),
-            UnaryOp::IsExecutable => self.stat(arg).is_some_and(|s| s.mode & 0o111 != 0),
-            UnaryOp::IsLink => {
-                let stat = self.context.system().lstat(path(arg));
-                stat.is_ok_and(|s| s.kind == Kind::Link)
-            }
+            // A link itself is executable by everyone, wherever it leads.
+            UnaryOp::IsExecutable => self.lstat(arg).is_some_and(|s| s.mode & 0o111 != 0),
+            UnaryOp::IsLink => self.lstat(arg).is_some_and(|s| s.kind == Kind::Link),
             UnaryOp::FileAccessible => {
                 let outcome = self.context.sub_request(SubRequestKind::File, arg);
                 outcome.status == 200 && outcome.is_file
@@ -282,6 +282,10 @@ impl<C: Context + ?Sized> Run<'_, C> {
             return None;
         }
         self.context.system().stat(path(name)).ok()
+    }
+
+    fn lstat(&self, name: &[u8]) -> Option<Stat> {
+        self.context.system().lstat(path(name)).ok()
     }
 
     /// In a string as a whole the parts of a row stand on the level of a single one.

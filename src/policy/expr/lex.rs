@@ -23,7 +23,10 @@ pub(super) enum Token {
     Digit(Vec<u8>),
     Id(Vec<u8>),
     String(Vec<u8>),
-    Regex { pattern: Vec<u8>, caseless: bool },
+    Regex {
+        pattern: Vec<u8>,
+        caseless: bool,
+    },
     Backref(u8),
     Unary(u8),
     Binary(Vec<u8>),
@@ -149,7 +152,9 @@ impl<'t> Lexer<'t> {
         self.at += self.rest().iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r')).count();
         let rest = self.rest();
         let Some(&first) = rest.first() else { return self.take(Token::End, 0) };
+        let unclosed = starts_regex(rest) && regex(rest).is_err();
         match open_token(rest) {
+            _ if unclosed => self.take(Token::End, rest.len()),
             Ok((after, token)) => {
                 match token {
                     Token::StrBegin => self.states.push(State::Str(Some(first))),
@@ -158,7 +163,6 @@ impl<'t> Lexer<'t> {
                 }
                 self.take(token, rest.len() - after.len())
             }
-            Err(_) if starts_regex(rest) => self.take(Token::End, rest.len()),
             Err(_) => self.take(Token::Error(format!("Parse error near '{}'", char::from(first))), 1),
         }
     }
@@ -315,7 +319,8 @@ fn digits(text: &[u8]) -> IResult<&[u8], Token> {
 fn dashed(text: &[u8]) -> IResult<&[u8], Token> {
     let (rest, _) = tag("-").parse(text)?;
     let (after, name) =
-        recognize(pair(satisfy(|c| c.is_ascii_alphabetic() || c == '_'), take_while(is_id_byte))).parse(rest)?;
+        recognize(pair(satisfy(|c| c.is_ascii_alphabetic() || c == '_'), take_while(is_id_byte)))
+            .parse(rest)?;
     let token = match name {
         b"in" => Token::In,
         [letter] if letter.is_ascii_alphabetic() => Token::Unary(*letter),
