@@ -33,7 +33,7 @@ pub trait Context {
     fn request_header(&self, name: &[u8]) -> Option<BString>;
     /// A response header: those of errors too, normal ones first.
     fn response_header(&self, name: &[u8]) -> Option<BString>;
-    /// A variable of the request's environment (`SetEnv`, `SetEnvIf`).
+    /// A variable of the request's environment (`SetEnv`, `SetEnvIf`); names are case-free here.
     fn env(&self, name: &[u8]) -> Option<BString>;
     /// A note of the request.
     fn note(&self, name: &[u8]) -> Option<BString>;
@@ -47,6 +47,10 @@ pub trait Context {
     fn peer_extensions(&mut self, oid: &[u8]) -> Vec<BString> {
         let _ = oid;
         Vec::new()
+    }
+    /// The truth of a condition that is no chain and no negation, as it is found: for the trace.
+    fn decided(&mut self, cond: &Cond, truth: bool) {
+        let _ = (cond, truth);
     }
     /// A line for the error log.
     fn log(&mut self, level: LogLevel, text: String);
@@ -166,10 +170,21 @@ impl<C: Context + ?Sized> Run<'_, C> {
     fn cond(&mut self, cond: &Cond, level: usize) -> Result<bool, EvalError> {
         too_deep(level)?;
         match &cond.kind {
-            CondKind::Constant(truth) => Ok(*truth),
             CondKind::Not(inner) => self.cond(inner, level).map(|truth| !truth),
             CondKind::And(parts) => self.chain(parts, level, false),
             CondKind::Or(parts) => self.chain(parts, level, true),
+            _ => {
+                let truth = self.comparison(&cond.kind, level)?;
+                self.context.decided(cond, truth);
+                Ok(truth)
+            }
+        }
+    }
+
+    fn comparison(&mut self, kind: &CondKind, level: usize) -> Result<bool, EvalError> {
+        match kind {
+            CondKind::Constant(truth) => Ok(*truth),
+            CondKind::Not(_) | CondKind::And(_) | CondKind::Or(_) => Ok(false),
             CondKind::Compare(op, left, right) => self.compare(*op, left, right, level + 1),
             CondKind::Match { word, regex, negated, .. } => {
                 let subject = self.word(word, level + 1)?;

@@ -16,7 +16,7 @@ use super::{
 use crate::policy::regex::Regex;
 
 /// Parentheses and calls may nest this deep. (Apache refuses to evaluate more than 20 anyway.)
-const MAX_DEPTH: usize = 100;
+const MAX_DEPTH: usize = 250;
 
 /// What the expression is to yield.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +34,8 @@ pub struct Options {
     pub ssl: bool,
     /// Functions that read files are refused, as in `.htaccess`.
     pub no_file_functions: bool,
-    /// Operators that read files are refused too, as in mod_include.
-    pub no_file_operators: bool,
+    /// mod_include's `<!--#if expr=…-->`: nothing that reads files, and `v(…)` for `reqenv(…)`.
+    pub include: bool,
     /// Request headers do not join `Vary` (AP_EXPR_FLAG_DONT_VARY).
     pub dont_vary: bool,
 }
@@ -107,20 +107,28 @@ struct Parser<'t> {
 impl Parser<'_> {
     /// Bison reads a token only when it has to; an error in it overwrites what was found before.
     fn peek(&mut self) -> (&Token, &Place) {
-        if self.peeked.is_none() {
-            let (token, place) = self.lexer.next();
-            if let Token::Error(message) = &token {
-                self.found = Some(ParseError { message: message.clone(), place: place.clone() });
-            }
-            self.peeked = Some((token, place));
+        let peeked = self.taken();
+        let (token, place) = self.peeked.insert(peeked);
+        (token, place)
+    }
+
+    fn taken(&mut self) -> (Token, Place) {
+        match self.peeked.take() {
+            Some(peeked) => peeked,
+            None => self.read(),
         }
-        let (token, place) = self.peeked.get_or_insert_with(|| (Token::End, 0..0));
+    }
+
+    fn read(&mut self) -> (Token, Place) {
+        let (token, place) = self.lexer.next();
+        if let Token::Error(message) = &token {
+            self.found = Some(ParseError { message: message.clone(), place: place.clone() });
+        }
         (token, place)
     }
 
     fn advance(&mut self) -> (Token, Place) {
-        self.peek();
-        let (token, place) = self.peeked.take().unwrap_or((Token::End, self.end..self.end));
+        let (token, place) = self.taken();
         self.end = place.end;
         (token, place)
     }
@@ -269,7 +277,7 @@ impl Parser<'_> {
             }
         };
         let reads_files = matches!(letter, b'd' | b'e' | b'f' | b's' | b'L' | b'h' | b'x');
-        if reads_files && self.options.no_file_operators {
+        if reads_files && self.options.include {
             self.note(format!("-{} not available in restricted context", char::from(letter)), operator);
         }
         Ok(CondKind::Unary(op, word))
@@ -417,11 +425,15 @@ impl Parser<'_> {
     }
 
     fn call(&mut self, name: &[u8], place: Place, arg: Word) -> WordKind {
-        let function = Function::named(name, self.options.ssl);
+        let Options { ssl, include, no_file_functions, .. } = self.options;
+        let function = match name {
+            [b'v' | b'V'] if include => Some(Function::Reqenv),
+            _ => Function::named(name, ssl),
+        };
         if function.is_none() {
             self.missing("Function", name, place.clone());
         }
-        if function.is_some_and(Function::is_restricted) && self.options.no_file_functions {
+        if function.is_some_and(Function::is_restricted) && (no_file_functions || include) {
             self.note(format!("{} not available in restricted context", name.escape_ascii()), place);
         }
         WordKind::Call(function.unwrap_or(Function::Note), Box::new(arg))
