@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr};
 use bstr::{BString, ByteSlice};
 
 use super::{
-    ast::{CompareOp, Cond, CondKind, Expr, List, Root, UnaryOp, WildcardOp, Word, WordKind},
+    ast::{CompareOp, Cond, CondKind, Expr, List, Root, Test, UnaryOp, WildcardOp, Word, WordKind},
     functions::{self, BadEscape, Function},
     variables::Variable,
 };
@@ -48,7 +48,7 @@ pub trait Context {
         let _ = oid;
         Vec::new()
     }
-    /// The truth of a condition that is no chain and no negation, as it is found: for the trace.
+    /// The truth of a condition that is made of no others, as it is found: for the trace.
     fn decided(&mut self, cond: &Cond, truth: bool) {
         let _ = (cond, truth);
     }
@@ -173,37 +173,36 @@ impl<C: Context + ?Sized> Run<'_, C> {
             CondKind::Not(inner) => self.cond(inner, level).map(|truth| !truth),
             CondKind::And(parts) => self.chain(parts, level, false),
             CondKind::Or(parts) => self.chain(parts, level, true),
-            _ => {
-                let truth = self.comparison(&cond.kind, level)?;
+            CondKind::Test(test) => {
+                let truth = self.test(test, level)?;
                 self.context.decided(cond, truth);
                 Ok(truth)
             }
         }
     }
 
-    fn comparison(&mut self, kind: &CondKind, level: usize) -> Result<bool, EvalError> {
-        match kind {
-            CondKind::Constant(truth) => Ok(*truth),
-            CondKind::Not(_) | CondKind::And(_) | CondKind::Or(_) => Ok(false),
-            CondKind::Compare(op, left, right) => self.compare(*op, left, right, level + 1),
-            CondKind::Match { word, regex, negated, .. } => {
+    fn test(&mut self, test: &Test, level: usize) -> Result<bool, EvalError> {
+        match test {
+            Test::Constant(truth) => Ok(*truth),
+            Test::Compare(op, left, right) => self.compare(*op, left, right, level + 1),
+            Test::Match { word, regex, negated, .. } => {
                 let subject = self.word(word, level + 1)?;
                 Ok(self.matches(regex, subject) != *negated)
             }
-            CondKind::In(word, list) => self.is_in(word, list, level + 1),
-            CondKind::Unary(op, word) => {
+            Test::In(word, list) => self.is_in(word, list, level + 1),
+            Test::Unary(op, word) => {
                 let arg = self.word(word, level + 1)?;
                 Ok(self.unary(*op, &arg))
             }
-            CondKind::RemoteIn(subnet) => {
+            Test::RemoteIn(subnet) => {
                 Ok(self.context.remote_ip().is_some_and(|address| subnet.contains(address)))
             }
-            CondKind::IpMatch(word, subnet) => {
+            Test::IpMatch(word, subnet) => {
                 let text = self.word(word, level + 1)?;
                 let address = text.to_str().ok().and_then(|text| text.parse().ok());
                 Ok(address.is_some_and(|address| subnet.contains(address)))
             }
-            CondKind::Wildcard(op, word, pattern) => {
+            Test::Wildcard(op, word, pattern) => {
                 let (text, pattern) = (self.word(word, level + 1)?, self.word(pattern, level + 1)?);
                 Ok(fnmatch(&pattern, &text, wildcard_flags(*op)))
             }

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use super::{
-    ast::{Cond, CondKind, Expr, List, Place, Root, UnaryOp, WildcardOp, Word, WordKind},
+    ast::{Cond, CondKind, Expr, List, Place, Root, Test, UnaryOp, WildcardOp, Word, WordKind},
     functions::Function,
     lex::{Lexer, Token},
     subnet::Subnet,
@@ -235,7 +235,7 @@ impl Parser<'_> {
         let (token, place) = self.peek();
         let start = place.start;
         let kind = match token {
-            Token::True | Token::False => CondKind::Constant(self.advance().0 == Token::True),
+            Token::True | Token::False => CondKind::Test(Test::Constant(self.advance().0 == Token::True)),
             Token::Char(b'(') => {
                 self.advance();
                 let inner = self.nested(Self::or)?;
@@ -245,15 +245,15 @@ impl Parser<'_> {
             Token::Unary(letter) => {
                 let letter = *letter;
                 let (_, operator) = self.advance();
-                self.unary(letter, operator)?
+                CondKind::Test(self.unary(letter, operator)?)
             }
             Token::Error(_) => return self.scanner_error(),
-            _ => self.comparison()?,
+            _ => CondKind::Test(self.comparison()?),
         };
         Ok(Cond { place: start..self.end, kind })
     }
 
-    fn unary(&mut self, letter: u8, operator: Place) -> Parsed<CondKind> {
+    fn unary(&mut self, letter: u8, operator: Place) -> Parsed<Test> {
         let word = self.word()?;
         let op = match letter {
             b'd' => UnaryOp::IsDir,
@@ -269,18 +269,18 @@ impl Parser<'_> {
             b'T' => UnaryOp::IsTrue,
             b'R' => {
                 let subnet = self.subnet("R", &word);
-                return Ok(subnet.map_or(CondKind::Constant(false), CondKind::RemoteIn));
+                return Ok(subnet.map_or(Test::Constant(false), Test::RemoteIn));
             }
             other => {
                 self.note(format!("Unary operator '-{}' does not exist", char::from(other)), operator);
-                return Ok(CondKind::Constant(false));
+                return Ok(Test::Constant(false));
             }
         };
         let reads_files = matches!(letter, b'd' | b'e' | b'f' | b's' | b'L' | b'h' | b'x');
         if reads_files && self.options.include {
             self.note(format!("-{} not available in restricted context", char::from(letter)), operator);
         }
-        Ok(CondKind::Unary(op, word))
+        Ok(Test::Unary(op, word))
     }
 
     /// The network that `-R` and `-ipmatch` want as a plain string.
@@ -297,17 +297,17 @@ impl Parser<'_> {
         subnet
     }
 
-    fn comparison(&mut self) -> Parsed<CondKind> {
+    fn comparison(&mut self) -> Parsed<Test> {
         let left = self.word()?;
         match self.peek().0.clone() {
             Token::Compare(op) => {
                 self.advance();
-                Ok(CondKind::Compare(op, left, self.word()?))
+                Ok(Test::Compare(op, left, self.word()?))
             }
             Token::Reg | Token::Nre => self.matching(left),
             Token::In => {
                 self.advance();
-                Ok(CondKind::In(left, self.list()?))
+                Ok(Test::In(left, self.list()?))
             }
             Token::Binary(name) => {
                 let (_, operator) = self.advance();
@@ -317,14 +317,14 @@ impl Parser<'_> {
         }
     }
 
-    fn matching(&mut self, word: Word) -> Parsed<CondKind> {
+    fn matching(&mut self, word: Word) -> Parsed<Test> {
         let negated = self.advance().0 == Token::Nre;
         let Token::Regex { pattern, caseless } = self.peek().0.clone() else {
             return self.unexpected(&["T_REGEX", "T_REGEX_I"]);
         };
         let regex_place = self.advance().1;
         match Regex::new(&pattern, caseless) {
-            Ok(regex) => Ok(CondKind::Match { word, regex, regex_place, negated }),
+            Ok(regex) => Ok(Test::Match { word, regex, regex_place, negated }),
             Err(_) => {
                 let message = "Failed to compile regular expression".to_owned();
                 Err(Stop::Here(ParseError { message, place: regex_place }))
@@ -332,7 +332,7 @@ impl Parser<'_> {
         }
     }
 
-    fn binary(&mut self, name: &[u8], operator: Place, left: Word) -> Parsed<CondKind> {
+    fn binary(&mut self, name: &[u8], operator: Place, left: Word) -> Parsed<Test> {
         let right = self.word()?;
         let op = match name.to_ascii_lowercase().as_slice() {
             b"strmatch" => WildcardOp::StrMatch,
@@ -340,15 +340,15 @@ impl Parser<'_> {
             b"fnmatch" => WildcardOp::FnMatch,
             b"ipmatch" => {
                 let subnet = self.subnet(&name.escape_ascii().to_string(), &right);
-                return Ok(subnet.map_or(CondKind::Constant(false), |s| CondKind::IpMatch(left, s)));
+                return Ok(subnet.map_or(Test::Constant(false), |s| Test::IpMatch(left, s)));
             }
             _ => {
                 let message = format!("Binary operator '-{}' does not exist", name.escape_ascii());
                 self.note(message, operator);
-                return Ok(CondKind::Constant(false));
+                return Ok(Test::Constant(false));
             }
         };
-        Ok(CondKind::Wildcard(op, left, right))
+        Ok(Test::Wildcard(op, left, right))
     }
 
     fn list(&mut self) -> Parsed<List> {

@@ -95,6 +95,7 @@ struct Request {
     headers: BTreeMap<&'static str, &'static str>,
     site: String,
     vary: Vec<Vec<u8>>,
+    tests: Vec<(Place, bool)>,
 }
 
 impl Request {
@@ -108,7 +109,7 @@ impl Request {
             ("cookie", "k=v"),
             ("x-raw", "a\"b'c`d\\e{f}g%h"),
         ]);
-        Request { world: World::new(), headers, site: site.to_owned(), vary: Vec::new() }
+        Request { world: World::new(), headers, site: site.to_owned(), vary: Vec::new(), tests: Vec::new() }
     }
 }
 
@@ -175,6 +176,9 @@ impl Context for Request {
             }
         }
     }
+    fn decided(&mut self, cond: &Cond, truth: bool) {
+        self.tests.push((cond.place.clone(), truth));
+    }
     fn log(&mut self, _level: LogLevel, _text: String) {}
 }
 
@@ -235,10 +239,41 @@ fn places_point_into_the_text() {
     let expr = parse(&text[..34], Mode::Condition, Options::default()).expect("parses");
     let Root::Condition(Cond { place, kind: CondKind::And(parts) }) = expr.root else { panic!("a chain") };
     assert_eq!((place, parts[0].place.clone(), parts[1].place.clone()), (0..34, 0..6, 10..34));
-    let CondKind::Match { word, regex_place, .. } = &parts[1].kind else { panic!("a match") };
+    let CondKind::Test(Test::Match { word, regex_place, .. }) = &parts[1].kind else { panic!("a match") };
     assert_eq!(
         (&text[word.place.clone()], &text[regex_place.clone()]),
         (&b"%{REQUEST_URI}"[..], &b"m#^/x#"[..])
+    );
+}
+
+/// Answers of mod_include's `<!--#if expr="…" -->`.
+#[test]
+fn mod_include_reads_no_files() {
+    let include = |text: &str| {
+        let options = Options { include: true, ..Options::default() };
+        parse(text.as_bytes(), Mode::Condition, options).map(drop).map_err(|e| e.message)
+    };
+    for op in ["-d", "-x", "-s", "-L", "-h", "-e", "-f"] {
+        assert_eq!(include(&format!("{op} '/x'")), Err(format!("{op} not available in restricted context")));
+    }
+    let refused = "syntax error, unexpected $end: filesize not available in restricted context";
+    assert_eq!(include("filesize('/x')"), Err(refused.to_owned()));
+    for text in ["-U '/x'", "-A '/x'", "-F '/x'", "-R '127'", "v('REQUEST_URI') == '/'", "-n osenv('PATH')"] {
+        assert_eq!(include(text), Ok(()), "{text}");
+    }
+}
+
+/// The trace learns each test that was made, and none that was skipped.
+#[test]
+fn tests_are_reported_as_they_are_made() {
+    let text = b"!false && ('a' == 'b' || -n 'x') || -z 'y'";
+    let expr = parse(text, Mode::Condition, Options::default()).expect("parses");
+    let mut request = Request::new("if");
+    assert_eq!(eval(&expr, &mut request, &mut Captures::new()), Ok(true));
+    let seen: Vec<_> = request.tests.iter().map(|(p, truth)| (text[p.clone()].as_bstr(), *truth)).collect();
+    assert_eq!(
+        seen,
+        [(b"false".as_bstr(), false), (b"'a' == 'b'".as_bstr(), false), (b"-n 'x'".as_bstr(), true)]
     );
 }
 
