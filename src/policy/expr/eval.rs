@@ -86,12 +86,12 @@ pub enum LogLevel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvalError {
     /// Apache's words.
-    pub message: String,
+    pub message: BString,
 }
 
 impl fmt::Display for EvalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        fmt::Display::fmt(&self.message, f)
     }
 }
 
@@ -160,7 +160,7 @@ struct Run<'a, C: ?Sized> {
 
 fn too_deep(level: usize) -> Result<(), EvalError> {
     if level > MAX_RECURSION {
-        return Err(EvalError { message: "Recursion limit reached".to_owned() });
+        return Err(EvalError { message: "Recursion limit reached".into() });
     }
     Ok(())
 }
@@ -389,19 +389,18 @@ impl<C: Context + ?Sized> Run<'_, C> {
     }
 
     fn file(&mut self, name: &[u8]) -> Result<BString, EvalError> {
-        let fail = |message: String| Err(EvalError { message });
-        let Some(stat) = self.stat(name) else {
-            return fail(format!("Cannot open file {}", name.as_bstr()));
+        let fail = |before: &str, after: &str| {
+            let message = bstr::concat([before.as_bytes(), name, after.as_bytes()]).into();
+            Err(EvalError { message })
         };
+        let Some(stat) = self.stat(name) else { return fail("Cannot open file ", "") };
         if stat.size > MAX_FILE_SIZE {
-            return fail(format!("File {} too large", name.as_bstr()));
+            return fail("File ", " too large");
         }
         match self.context.system().read(path(name), stat.size) {
             Ok(bytes) => Ok(functions::cut_at_nul(bytes)),
-            Err(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
-                fail(format!("Cannot read from file {}", name.as_bstr()))
-            }
-            Err(_) => fail(format!("Cannot open file {}", name.as_bstr())),
+            Err(e) if e.kind() == std::io::ErrorKind::IsADirectory => fail("Cannot read from file ", ""),
+            Err(_) => fail("Cannot open file ", ""),
         }
     }
 }

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use bstr::BString;
+
 use super::{
     ast::{Cond, CondKind, Expr, List, Place, Root, Test, UnaryOp, WildcardOp, Word, WordKind},
     functions::Function,
@@ -44,14 +46,14 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     /// Apache's words, to be put behind the directive's own.
-    pub message: String,
+    pub message: BString,
     /// The part of the text that is wrong.
     pub place: Place,
 }
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        fmt::Display::fmt(&self.message, f)
     }
 }
 
@@ -76,7 +78,7 @@ pub fn parse(text: &[u8], mode: Mode, options: Options) -> Result<Expr, ParseErr
         (Err(Stop::Here(error)), _) => Err(error),
         (Err(Stop::Syntax(mut error)), found) => {
             if let Some(found) = found {
-                error.message = format!("{}: {}", error.message, found.message);
+                error.message = bstr::concat([error.message.as_slice(), b": ", &found.message]).into();
             }
             Err(error)
         }
@@ -138,20 +140,20 @@ impl Parser<'_> {
         let (token, place) = self.peek();
         let place = place.clone();
         if *token == Token::Jammed {
-            return Err(Stop::Here(ParseError { message: "flex scanner jammed".to_owned(), place }));
+            return Err(Stop::Here(ParseError { message: "flex scanner jammed".into(), place }));
         }
         let mut message = format!("syntax error, unexpected {}", token.name());
         if !expected.is_empty() {
             message.push_str(", expecting ");
             message.push_str(&expected.join(" or "));
         }
-        Err(Stop::Syntax(ParseError { message, place }))
+        Err(Stop::Syntax(ParseError { message: message.into(), place }))
     }
 
     /// An error of the scanner where the grammar has room for one: its message alone.
     fn scanner_error<T>(&mut self) -> Parsed<T> {
         let (token, place) = self.advance();
-        let message = if let Token::Error(message) = token { message } else { "syntax error".to_owned() };
+        let message = if let Token::Error(message) = token { message } else { "syntax error".into() };
         Err(Stop::Here(ParseError { message, place }))
     }
 
@@ -164,13 +166,13 @@ impl Parser<'_> {
     }
 
     fn note(&mut self, message: String, place: Place) {
-        self.found = Some(ParseError { message, place });
+        self.found = Some(ParseError { message: message.into(), place });
     }
 
     fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.depth >= MAX_DEPTH {
             let place = self.peek().1.clone();
-            return Err(Stop::Here(ParseError { message: "memory exhausted".to_owned(), place }));
+            return Err(Stop::Here(ParseError { message: "memory exhausted".into(), place }));
         }
         self.depth += 1;
         let result = inner(self);
@@ -326,7 +328,7 @@ impl Parser<'_> {
         match Regex::new(&pattern, caseless) {
             Ok(regex) => Ok(Test::Match { word, regex, regex_place, negated }),
             Err(_) => {
-                let message = "Failed to compile regular expression".to_owned();
+                let message = "Failed to compile regular expression".into();
                 Err(Stop::Here(ParseError { message, place: regex_place }))
             }
         }

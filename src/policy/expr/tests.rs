@@ -195,7 +195,7 @@ fn answer(site: &str, text: &[u8]) -> (&'static str, BString, String) {
     let expr = match parse(text, mode, options) {
         Ok(expr) => expr,
         Err(e) if e.message == "flex scanner jammed" => return ("jammed", "".into(), String::new()),
-        Err(e) => return ("error", e.message.into(), String::new()),
+        Err(e) => return ("error", e.message, String::new()),
     };
     let mut request = Request::new(site);
     let result = match mode {
@@ -212,7 +212,7 @@ fn answer(site: &str, text: &[u8]) -> (&'static str, BString, String) {
     }
     match result {
         Ok((kind, value)) => (kind, value, bstr::join(", ", &vary).to_str_lossy().into_owned()),
-        Err(e) => ("eval", e.message.into(), String::new()),
+        Err(e) => ("eval", e.message, String::new()),
     }
 }
 
@@ -251,11 +251,15 @@ fn places_point_into_the_text() {
 fn mod_include_reads_no_files() {
     let include = |text: &str| {
         let options = Options { include: true, ..Options::default() };
-        parse(text.as_bytes(), Mode::Condition, options).map(drop).map_err(|e| e.message)
+        parse(text.as_bytes(), Mode::Condition, options).map(drop).map_err(|e| e.to_string())
     };
     for op in ["-d", "-x", "-s", "-L", "-h", "-e", "-f"] {
         assert_eq!(include(&format!("{op} '/x'")), Err(format!("{op} not available in restricted context")));
     }
+    let unterminated = "Unterminated string or variable";
+    assert_eq!(include("'a\nb' == 'a'"), Err(unterminated.to_owned()));
+    assert_eq!(include("%{tolower:A\nB} == 'a'"), Err(unterminated.to_owned()));
+    assert_eq!(include("true\n&& true"), Ok(()));
     let refused = "syntax error, unexpected $end: filesize not available in restricted context";
     assert_eq!(include("filesize('/x')"), Err(refused.to_owned()));
     for text in ["-U '/x'", "-A '/x'", "-F '/x'", "-R '127'", "v('REQUEST_URI') == '/'", "-n osenv('PATH')"] {
