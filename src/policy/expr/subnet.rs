@@ -29,7 +29,7 @@ impl Subnet {
             (bits == 32).then_some(())?;
             u128::from(u32::from(mask.parse::<Ipv4Addr>().ok()?))
         };
-        let (v4, net) = number(address);
+        let (v4, net) = number(plain(address)?);
         Some(Subnet { v4, net: net & mask, mask })
     }
 
@@ -40,7 +40,7 @@ impl Subnet {
     }
 
     fn host(address: IpAddr) -> Option<Subnet> {
-        let (v4, net) = number(address);
+        let (v4, net) = number(plain(address)?);
         Some(Subnet { v4, net, mask: if v4 { u128::from(u32::MAX) } else { u128::MAX } })
     }
 
@@ -58,6 +58,11 @@ impl Subnet {
         }
         Some(Subnet { v4: true, net, mask })
     }
+}
+
+/// Apache refuses `::ffff:a.b.c.d` in a network.
+fn plain(address: IpAddr) -> Option<IpAddr> {
+    (address.to_canonical() == address).then_some(address)
 }
 
 fn number(address: IpAddr) -> (bool, u128) {
