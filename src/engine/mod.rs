@@ -10,6 +10,7 @@ mod cx;
 mod decide;
 mod errors;
 pub mod exchange;
+pub mod expression;
 mod incoming;
 pub mod log;
 mod module;

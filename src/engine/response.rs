@@ -253,9 +253,3 @@ fn cut(body: &[Piece], one: range::ByteRange) -> Vec<Piece> {
     };
     body.iter().take(1).map(part).collect()
 }
-
-/// Header fields that are set on a request by name, for the few that the exchange itself adds.
-pub fn remove_body_fields(headers: &mut Headers) {
-    headers.remove("Content-Length");
-    headers.remove("Transfer-Encoding");
-}

@@ -102,3 +102,15 @@ pub fn signature(engine: &Engine, request: &Request, core: &CoreDir) -> Vec<u8> 
 pub fn trace_enabled(engine: &Engine, request: &Request) -> bool {
     engine.policy.servers[request.server].core().trace.value_or(Trace::On) != Trace::Off
 }
+
+/// The module interface that rachis stands for: MODULE_MAGIC_NUMBER_MAJOR.
+pub const MODULE_MAGIC_NUMBER: u32 = 20_120_211;
+
+/// DocumentRoot of the request's server (ap_document_root).
+pub fn document_root(engine: &Engine, request: &Request) -> BString {
+    let core = engine.policy.servers[request.server].core();
+    core.document_root.value().cloned().unwrap_or_else(|| DEFAULT_DOCUMENT_ROOT.into())
+}
+
+/// What DocumentRoot is when nothing says it: upstream Apache's own place.
+pub const DEFAULT_DOCUMENT_ROOT: &str = "/usr/local/apache2/htdocs";
