@@ -6,7 +6,7 @@
 use super::options::{self, Options};
 use crate::{
     diag::{Diagnostic, FileId, Severity, Sources, Span},
-    engine::{Engine, Module},
+    engine::Engine,
     modules,
     policy::{
         Policy,
@@ -83,7 +83,7 @@ fn usual() -> (PathBuf, PathBuf) {
 }
 
 /// A path without `.`, `..` and doubled slashes, as APR merges paths.
-fn clean(path: &Path) -> PathBuf {
+pub(super) fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for part in path.components() {
         match part {

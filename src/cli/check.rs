@@ -1,0 +1,48 @@
+//! `rachis check`: everything that is wrong with a configuration, in one run.
+
+use super::{
+    ConfigArgs, Format, absolute,
+    config::{self, LoadOptions, Origin},
+    report,
+};
+use crate::{diag::Severity, explain::lint, system::Disk};
+use bstr::BString;
+use std::{io::IsTerminal, os::unix::ffi::OsStrExt, path::PathBuf, process::ExitCode};
+
+/// Arguments of `rachis check`.
+#[derive(clap::Args, Debug)]
+pub(super) struct Check {
+    /// A configuration, whole or in part; without it, the one that httpd's options name.
+    file: Option<PathBuf>,
+    /// How to write what is found.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Check {
+    pub(super) fn run(self) -> ExitCode {
+        let options = self.config.options();
+        let mut load = LoadOptions::new(&options, &Origin::of(&options));
+        if let Some(file) = &self.file {
+            load.file = BString::from(absolute(file).as_os_str().as_bytes());
+            if options.server_root.is_none() {
+                load.root = BString::from(absolute(".".as_ref()).as_os_str().as_bytes());
+            }
+        }
+        let loaded = config::load(&load);
+        let mut findings = loaded.diagnostics.clone();
+        findings.extend(lint::lint(&loaded.nodes, &Disk));
+        let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        for found in &findings {
+            if !report::print(&report::finding(found, loaded.sources(), self.format, color)) {
+                break;
+            }
+        }
+        if self.format != Format::Json {
+            report::print(&format!("{}: {}\n", load.file, report::summary(&findings)));
+        }
+        ExitCode::from(u8::from(findings.iter().any(|found| found.severity == Severity::Error)))
+    }
+}
