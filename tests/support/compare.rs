@@ -1,0 +1,140 @@
+//! Does an answer say what the case says? And the reverse: an answer in the notation of a case.
+//!
+//! What every answer has is not listed in cases but checked here: `Date` and `Server` are there, and a body is framed
+//! by the right `Content-Length` or by chunks. All other headers must be exactly those that the case lists.
+
+use super::wire::Answer;
+
+/// Headers of a plain file, written as names alone when a case does not care for their values.
+const VALIDATORS: [&str; 3] = ["Last-Modified", "ETag", "Accept-Ranges"];
+
+/// Compares; the error holds a diff, `-` for what the case wants, `+` for what came.
+///
+/// # Errors
+/// A diff, one line each.
+pub fn compare(expected: &[String], answer: &Answer) -> Result<(), String> {
+    let mut diff = Vec::new();
+    let status = expected.first().map(String::as_str).unwrap_or_default();
+    let actual_status = status_line(answer);
+    if !matches(status, &actual_status) {
+        diff.push(format!("- < {status}\n+ < {actual_status}"));
+    }
+    let blank = expected.iter().skip(1).position(String::is_empty).map(|at| at + 1);
+    let wanted = expected.get(1..blank.unwrap_or(expected.len())).unwrap_or_default();
+    if !answer.nothing && !answer.status.is_empty() {
+        headers(wanted, answer, &mut diff);
+    }
+    let body = match blank {
+        Some(at) => expected.get(at + 1..),
+        None if status.is_empty() => expected.get(1..),
+        None => None,
+    };
+    if let Some(body) = body {
+        let actual = answer.body_lines().join("\n");
+        if !matches(&body.join("\n"), &actual) {
+            diff.push(listed("- < ", body));
+            diff.push(listed("+ < ", &answer.body_lines()));
+        }
+    }
+    if diff.is_empty() { Ok(()) } else { Err(diff.join("\n")) }
+}
+
+fn listed(mark: &str, lines: &[String]) -> String {
+    if lines.is_empty() {
+        return format!("{mark}(no body)");
+    }
+    lines.iter().map(|l| format!("{mark}{l}")).collect::<Vec<_>>().join("\n")
+}
+
+fn headers(wanted: &[String], answer: &Answer, diff: &mut Vec<String>) {
+    let mut left: Vec<&(String, String)> = answer.headers.iter().collect();
+    for line in wanted {
+        for (name, value) in wanted_headers(line) {
+            match left.iter().position(|(n, v)| n.eq_ignore_ascii_case(name) && matches(value, v)) {
+                Some(at) => drop(left.remove(at)),
+                None => diff.push(format!("- < {name}: {value}")),
+            }
+        }
+    }
+    let says = |name: &str| wanted.iter().any(|l| l.to_ascii_lowercase().starts_with(&name.to_ascii_lowercase()));
+    for name in ["Date", "Server"] {
+        let count = left.len();
+        left.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
+        if left.len() + 1 != count && !answer.status.starts_with('1') && !says(name) {
+            diff.push(format!("- < {name}: …"));
+        }
+    }
+    if !says("Content-Length") && !says("Transfer-Encoding") && !bodiless(answer) {
+        left.retain(|(n, _)| {
+            !n.eq_ignore_ascii_case("Content-Length") && !n.eq_ignore_ascii_case("Transfer-Encoding")
+        });
+    }
+    diff.extend(left.iter().map(|(name, value)| format!("+ < {name}: {value}")));
+}
+
+/// 204 and 304 have no body, so a length is worth a look; so is that of an answer to HEAD, which has an empty one.
+fn bodiless(answer: &Answer) -> bool {
+    answer.body.is_empty() && answer.header("Content-Length").is_some_and(|v| v != "0")
+}
+
+/// `Name: value` is one header; a line without a colon lists names, each with any value.
+fn wanted_headers(line: &str) -> Vec<(&str, &str)> {
+    match line.split_once(':') {
+        Some((name, value)) => vec![(name, value.trim())],
+        None => line.split(',').map(|name| (name.trim(), "…")).collect(),
+    }
+}
+
+fn status_line(answer: &Answer) -> String {
+    if answer.nothing { "(closed)".to_string() } else { answer.status.clone() }
+}
+
+/// The answer as a case would say it.
+pub fn written(answer: &Answer) -> Vec<String> {
+    let mut lines = vec![status_line(answer)];
+    let unlisted = |name: &str| {
+        ["Date", "Server"].iter().any(|n| n.eq_ignore_ascii_case(name))
+            || !bodiless(answer)
+                && ["Content-Length", "Transfer-Encoding"].iter().any(|n| n.eq_ignore_ascii_case(name))
+            || VALIDATORS.iter().any(|n| n.eq_ignore_ascii_case(name))
+    };
+    lines.extend(answer.headers.iter().filter(|(n, _)| !unlisted(n)).map(|(n, v)| format!("{n}: {v}")));
+    let validators: Vec<&str> = VALIDATORS.into_iter().filter(|n| answer.header(n).is_some()).collect();
+    if !validators.is_empty() {
+        lines.push(validators.join(", "));
+    }
+    let page = answer.body.starts_with(b"<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n");
+    if !answer.body.is_empty() && !page {
+        lines.push(String::new());
+        lines.extend(answer.body_lines());
+    }
+    lines
+}
+
+/// True if `text` is `pattern`, where each `…` of the pattern stands for any text.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('…');
+    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// Compares lines of a log or a terminal, wildcards allowed.
+///
+/// # Errors
+/// Both sides, `-` wanted, `+` came.
+pub fn compare_lines(expected: &[String], actual: &[String]) -> Result<(), String> {
+    if matches(&expected.join("\n"), &actual.join("\n")) {
+        return Ok(());
+    }
+    let mark = |mark: &str, lines: &[String]| {
+        if lines.is_empty() { vec![format!("{mark} (nothing)")] } else { lines.iter().map(|l| format!("{mark} {l}")).collect() }
+    };
+    Err([mark("-", expected), mark("+", actual)].concat().join("\n"))
+}
