@@ -16,7 +16,7 @@ macro_rules! pages {
 }
 
 pages! {
-    core
+    core directory_merge files location limit htaccess mod_alias mod_mime mod_dir mod_cgi
 }
 
 #[test]

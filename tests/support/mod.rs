@@ -262,7 +262,7 @@ impl Run<'_> {
 }
 
 fn paragraph(site: &Site, answer: &Answer) -> Vec<String> {
-    let line = |l: &String| site.unfill(format!("< {l}").trim_end());
+    let line = |l: &String| if l.is_empty() { "<".to_string() } else { site.unfill(&format!("< {l}")) };
     written(answer).iter().map(line).collect()
 }
 
@@ -296,8 +296,14 @@ fn error_log_line(line: &str) -> Option<String> {
         rest = after;
     }
     let noise = ["[mpm_prefork:notice]", "[mpm_event:notice]", "[core:notice] AH00094"];
-    let text = kept + rest;
+    let text = without_client(&(kept + rest));
     (!noise.iter().any(|n| text.starts_with(n))).then_some(text)
+}
+
+/// Apache puts the client behind the system's error, where there is one.
+fn without_client(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("[client ") else { return text.to_string() };
+    rest.split_once("] ").map_or(text.to_string(), |(_, after)| format!("{before}{after}"))
 }
 
 /// A line of the terminal without time and process, and with `httpd` for whatever the program is called.

@@ -230,6 +230,8 @@ impl Site {
             command.arg("-DORACLE");
         }
         command.args(self.defines.iter().map(|d| format!("-D{d}")));
+        // Apache ends its children by a signal to its whole process group.
+        command.process_group(0);
         command
     }
 
