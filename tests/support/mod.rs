@@ -309,5 +309,10 @@ fn without_client(text: &str) -> String {
 /// A line of the terminal without time and process, and with `httpd` for whatever the program is called.
 fn program_line(line: &str) -> String {
     let text = error_log_line(line).unwrap_or_default();
-    ["apache2: ", "rachis: "].iter().find_map(|p| text.strip_prefix(p)).map_or(text.clone(), |t| format!("httpd: {t}"))
+    let (code, rest) = match text.split_once(": ") {
+        Some((code, rest)) if code.starts_with("AH") => (format!("{code}: "), rest),
+        _ => (String::new(), text.as_str()),
+    };
+    let named = ["apache2: ", "rachis: "].iter().find_map(|p| rest.strip_prefix(p));
+    named.map_or(text.clone(), |rest| format!("{code}httpd: {rest}"))
 }

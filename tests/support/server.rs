@@ -2,7 +2,7 @@
 //!
 //! As root the server runs as an unprivileged user who owns the directory: a permission says nothing to root.
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::fs::{self, File, FileTimes};
 use std::net::{TcpListener, TcpStream};
@@ -337,13 +337,12 @@ fn wait(child: &mut Child, patience: Duration) -> Result<Option<i32>, String> {
     Ok(None)
 }
 
-/// Asks the process to end, and after five seconds makes it.
+/// Asks the process to end; after five seconds its whole group is made to.
 fn end(child: &mut Child) {
-    if let Ok(pid) = i32::try_from(child.id()) {
-        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-    }
+    let Ok(pid) = i32::try_from(child.id()).map(Pid::from_raw) else { return };
+    let _ = kill(pid, Signal::SIGTERM);
     if !matches!(wait(child, PATIENCE), Ok(Some(_))) {
-        let _ = child.kill();
+        let _ = killpg(pid, Signal::SIGKILL);
         let _ = child.wait();
     }
 }
