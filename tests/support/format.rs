@@ -261,5 +261,10 @@ fn escape(line: &[u8]) -> String {
             text.push_str(&format!("\\x{byte:02x}"));
         }
     }
+    // A blank at the end of a line would not be seen.
+    if text.ends_with(' ') {
+        text.truncate(text.len() - 1);
+        text.push_str("\\x20");
+    }
     text
 }

@@ -27,6 +27,8 @@ enum Oracle {
     Only,
     /// `write`: Apache alone; where a case does not yet say what is expected, Apache's answer is written into the page.
     Write,
+    /// `write-pages`: the same, with the text of built-in error pages.
+    WritePages,
 }
 
 fn oracle() -> Oracle {
@@ -34,6 +36,7 @@ fn oracle() -> Oracle {
         Err(_) | Ok("" | "0") => Oracle::No,
         Ok("only") => Oracle::Only,
         Ok("write") => Oracle::Write,
+        Ok("write-pages") => Oracle::WritePages,
         Ok(_) => Oracle::Too,
     }
 }
@@ -66,7 +69,7 @@ pub fn run_page(name: &str, pages: usize) {
             Kind::Apache => oracle != Oracle::No,
         };
         for case in cases.iter().filter(|_| runs) {
-            Run { kind, write: oracle == Oracle::Write, heading: &case.heading, report: &mut report }.case(case);
+            Run { kind, oracle, heading: &case.heading, report: &mut report }.case(case);
         }
     }
     if !report.insert.is_empty() {
@@ -107,12 +110,16 @@ struct Report {
 /// One case on one server.
 struct Run<'a> {
     kind: Kind,
-    write: bool,
+    oracle: Oracle,
     heading: &'a str,
     report: &'a mut Report,
 }
 
 impl Run<'_> {
+    fn writes(&self) -> bool {
+        matches!(self.oracle, Oracle::Write | Oracle::WritePages)
+    }
+
     fn case(&mut self, case: &Case) {
         let mut site = match Site::new(self.kind) {
             Ok(site) => site,
@@ -201,9 +208,9 @@ impl Run<'_> {
 
     fn judge(&mut self, site: &Site, exchange: &Exchange, answers: &[Answer]) {
         if exchange.answers.is_empty() {
-            let lines: Vec<Vec<String>> = answers.iter().map(|a| paragraph(site, a)).collect();
+            let lines: Vec<Vec<String>> = answers.iter().map(|a| paragraph(site, a, self.oracle == Oracle::WritePages)).collect();
             let lines = lines.join(&String::new());
-            if self.write {
+            if self.writes() {
                 self.report.insert.insert(exchange.end, lines);
             } else {
                 self.fail(exchange.line, &format!("no answer is expected; this came:\n{}", lines.join("\n")));
@@ -212,7 +219,7 @@ impl Run<'_> {
         }
         let first = exchange.request.first().map(String::as_str).unwrap_or_default();
         if exchange.answers.len() != answers.len() {
-            let came: Vec<String> = answers.iter().map(|a| paragraph(site, a).join("\n")).collect();
+            let came: Vec<String> = answers.iter().map(|a| paragraph(site, a, self.oracle == Oracle::WritePages).join("\n")).collect();
             let what = format!("> {first}\n{} answers instead of {}:", answers.len(), exchange.answers.len());
             return self.fail(exchange.line, &format!("{what}\n{}", came.join("\n\n")));
         }
@@ -231,7 +238,7 @@ impl Run<'_> {
             None => site.log_lines("logs/error_log", wanted, error_log_line),
         };
         let expected: Vec<String> = step.text.iter().map(|l| site.fill(l)).collect();
-        if self.write && expected.is_empty() {
+        if self.writes() && expected.is_empty() {
             self.report.insert.insert(step.line, actual.iter().map(|l| site.unfill(l)).collect());
         } else if let Err(diff) = compare_lines(&expected, &actual) {
             self.fail(step.line, &site.unfill(&diff));
@@ -243,7 +250,7 @@ impl Run<'_> {
         let (output, code) = site.run(&command.split_whitespace().collect::<Vec<_>>())?;
         let mut actual: Vec<String> = output.lines().map(|l| program_line(&site.unfill(l))).collect();
         let expected = &step.text[1..];
-        if self.write && expected.is_empty() {
+        if self.writes() && expected.is_empty() {
             actual.push(format!("[{code}]"));
             self.report.insert.insert(step.line + 1, actual);
             return Ok(());
@@ -261,9 +268,9 @@ impl Run<'_> {
     }
 }
 
-fn paragraph(site: &Site, answer: &Answer) -> Vec<String> {
+fn paragraph(site: &Site, answer: &Answer, pages: bool) -> Vec<String> {
     let line = |l: &String| if l.is_empty() { "<".to_string() } else { site.unfill(&format!("< {l}")) };
-    written(answer).iter().map(line).collect()
+    written(answer, pages).iter().map(line).collect()
 }
 
 fn file(site: &Site, path: &str, language: &str, options: &HashSet<String>, text: &[String]) -> Result<(), String> {

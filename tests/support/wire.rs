@@ -76,8 +76,9 @@ pub fn request(lines: &[String], raw: bool) -> Result<Request, String> {
         added.push(format!("Content-Length: {}", body.len()));
     }
     head.splice(1..1, added);
+    let expects = head.iter().any(|l| l.eq_ignore_ascii_case("Expect: 100-continue"));
     head.push(String::new());
-    Ok(Request { method, head: joined(&head, "\r\n")?, body, expects_continue: has("Expect") })
+    Ok(Request { method, head: joined(&head, "\r\n")?, body, expects_continue: expects })
 }
 
 /// A connection to the server under test.
