@@ -55,7 +55,8 @@ fn headers(wanted: &[String], answer: &Answer, diff: &mut Vec<String>) {
             }
         }
     }
-    let says = |name: &str| wanted.iter().any(|l| l.to_ascii_lowercase().starts_with(&name.to_ascii_lowercase()));
+    let says =
+        |name: &str| wanted.iter().any(|l| l.to_ascii_lowercase().starts_with(&name.to_ascii_lowercase()));
     for name in ["Date", "Server"] {
         let count = left.len();
         left.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
@@ -113,7 +114,13 @@ pub fn written(answer: &Answer, pages: bool) -> Vec<String> {
                 && ["Content-Length", "Transfer-Encoding"].iter().any(|n| n.eq_ignore_ascii_case(name))
             || VALIDATORS.iter().any(|n| n.eq_ignore_ascii_case(name))
     };
-    lines.extend(answer.headers.iter().filter(|(n, _)| !unlisted(n)).map(|(n, v)| format!("{n}: {v}").trim_end().to_string()));
+    lines.extend(
+        answer
+            .headers
+            .iter()
+            .filter(|(n, _)| !unlisted(n))
+            .map(|(n, v)| format!("{n}: {v}").trim_end().to_string()),
+    );
     let validators: Vec<&str> = VALIDATORS.into_iter().filter(|n| answer.header(n).is_some()).collect();
     if !validators.is_empty() {
         lines.push(validators.join(", "));
@@ -151,7 +158,60 @@ pub fn compare_lines(expected: &[String], actual: &[String]) -> Result<(), Strin
         return Ok(());
     }
     let mark = |mark: &str, lines: &[String]| {
-        if lines.is_empty() { vec![format!("{mark} (nothing)")] } else { lines.iter().map(|l| format!("{mark} {l}")).collect() }
+        if lines.is_empty() {
+            vec![format!("{mark} (nothing)")]
+        } else {
+            lines.iter().map(|l| format!("{mark} {l}")).collect()
+        }
     };
     Err([mark("-", expected), mark("+", actual)].concat().join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(expected: &str, headers: &[(&str, &str)], body: &str, diff: &[&str]) {
+        let mut headers: Vec<_> = headers.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
+        headers.extend([("Date".to_string(), "now".to_string()), ("Server".to_string(), "any".to_string())]);
+        let answer = Answer { status: "200 OK".into(), headers, body: body.into(), nothing: false };
+        let expected: Vec<String> = expected.split('\n').map(str::to_string).collect();
+        let said = compare(&expected, &answer).err().unwrap_or_default();
+        assert_eq!(said.lines().collect::<Vec<_>>(), diff);
+    }
+
+    #[test]
+    fn the_headers_are_an_exact_set() {
+        let headers = [("A", "1"), ("B", "2"), ("Content-Length", "0")];
+        check("200 OK\nB: 2\nA: 1", &headers, "", &[]);
+        check("200 OK\nA, B", &headers, "", &[]);
+        check("200 OK\nA: 1", &headers, "", &["+ < B: 2"]);
+        check("200 OK\nA: 1\nB: 3", &headers, "", &["- < B: 3", "+ < B: 2"]);
+        check("200 OK\nA: 1\nB: 2\nC: 3", &headers, "", &["- < C: 3"]);
+        check(
+            "200 OK\nA: 1\nB: 2\nContent-Length: 1",
+            &headers,
+            "",
+            &["- < Content-Length: 1", "+ < Content-Length: 0"],
+        );
+    }
+
+    #[test]
+    fn the_status_and_the_body_count() {
+        check("404 Not Found", &[], "", &["- < 404 Not Found", "+ < 200 OK"]);
+        check("200 OK", &[], "any\n", &[]);
+        check("200 OK\n\nx", &[], "x\n", &[]);
+        check("200 OK\n\nx", &[], "y\n", &["- < x", "+ < y"]);
+        check("200 OK\n\nx", &[], "x", &["- < x", "+ < x\\"]);
+        check("200 OK\n", &[], "x\n", &["- < (no body)", "+ < x"]);
+    }
+
+    #[test]
+    fn an_ellipsis_stands_for_any_text() {
+        assert!(matches("a…c…", "abcd"));
+        assert!(matches("…", ""));
+        assert!(!matches("a…c", "abcd"));
+        assert!(!matches("ab…bc", "abc"));
+    }
 }

@@ -30,14 +30,25 @@ pub struct Step {
 #[derive(Clone)]
 pub enum Action {
     /// A new httpd.conf; the words are given to the server as `-D`.
-    Config { defines: Vec<String> },
+    Config {
+        defines: Vec<String>,
+    },
     /// A file below the case's directory.
-    File { path: String, language: String, options: HashSet<String> },
+    File {
+        path: String,
+        language: String,
+        options: HashSet<String>,
+    },
     /// Shell commands, run in the case's directory.
     Shell,
-    Http { mode: Mode, exchanges: Vec<Exchange> },
+    Http {
+        mode: Mode,
+        exchanges: Vec<Exchange>,
+    },
     /// Lines that a log file has got since it was last looked at.
-    Log { path: Option<String> },
+    Log {
+        path: Option<String>,
+    },
     /// A command line and what it prints.
     Console,
 }
@@ -103,7 +114,9 @@ fn step(line: usize, info: &str, text: Vec<String>) -> Result<Step, String> {
         "http" => Action::Http { mode: mode(line, &words)?, exchanges: exchanges(line, &text)? },
         "log" => Action::Log { path: words.pop() },
         "console" => Action::Console,
-        _ if is_file => Action::File { path: words.remove(0), language, options: words.into_iter().collect() },
+        _ if is_file => {
+            Action::File { path: words.remove(0), language, options: words.into_iter().collect() }
+        }
         "apache" => Action::Config { defines: words },
         "sh" => Action::Shell,
         other => return Err(format!("{line}: `{other}` is no kind of block, and no path follows it")),
@@ -152,7 +165,8 @@ fn exchanges(fence: usize, text: &[String]) -> Result<Vec<Exchange>, String> {
             exchange.end = number;
             last = Last::Request;
         } else if let Some(words) = content(line, '<') {
-            let exchange = found.last_mut().ok_or_else(|| format!("{number}: an answer before any request"))?;
+            let exchange =
+                found.last_mut().ok_or_else(|| format!("{number}: an answer before any request"))?;
             if last != Last::Answer {
                 exchange.answers.push(Vec::new());
             }
@@ -191,8 +205,10 @@ pub fn unescape(text: &str) -> Result<Vec<u8>, String> {
                 3
             }
             Some(b'{') => {
-                let (inside, _) = escape[1..].split_once('}').ok_or_else(|| format!("`\\{{` is not closed: {text}"))?;
-                let (what, times) = inside.rsplit_once('*').ok_or_else(|| format!("`\\{{TEXT*N}}`: {text}"))?;
+                let (inside, _) =
+                    escape[1..].split_once('}').ok_or_else(|| format!("`\\{{` is not closed: {text}"))?;
+                let (what, times) =
+                    inside.rsplit_once('*').ok_or_else(|| format!("`\\{{TEXT*N}}`: {text}"))?;
                 let times = times.parse().map_err(|e| format!("{e}: {text}"))?;
                 bytes.extend_from_slice(what.repeat(times).as_bytes());
                 inside.len() + 2
@@ -267,4 +283,51 @@ fn escape(line: &[u8]) -> String {
         text.push_str("\\x20");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_bytes(text: &str, bytes: &[u8]) {
+        assert_eq!(joined(&[text.to_string()], "\r\n").unwrap(), bytes);
+    }
+
+    #[test]
+    fn escapes_and_line_ends() {
+        check_bytes("plain", b"plain\r\n");
+        check_bytes("\\x00\\r\\\\", b"\0\r\\\r\n");
+        check_bytes("\\{ab*3}c", b"abababc\r\n");
+        check_bytes("open\\", b"open");
+    }
+
+    #[test]
+    fn what_is_written_reads_back_as_the_same_bytes() {
+        for bytes in [&b"a\nb\n"[..], b"no end", b"", b"blank \nback\\\n", b"\r\t\x00\xff\n"] {
+            assert_eq!(joined(&lines_of(bytes), "\n").unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn blocks_before_the_first_heading_belong_to_every_case() {
+        let page = parse("```text a/b\nx\n```\n## one\n## two\n```log\n```\n").unwrap();
+        let counts: Vec<usize> = page.cases.iter().map(|c| c.steps.len()).collect();
+        assert_eq!(counts, [1, 2]);
+    }
+
+    #[test]
+    fn an_interim_answer_and_the_final_one_belong_to_one_request() {
+        let page = parse("## c\n```http\n> A\n< 100\n\n< 200\n\n> B\n< 200\n<\n< body\n```\n").unwrap();
+        let Action::Http { exchanges, .. } = &page.cases[0].steps[0].action else { panic!("no http block") };
+        let answers: Vec<usize> = exchanges.iter().map(|x| x.answers.len()).collect();
+        assert_eq!(answers, [2, 1]);
+        assert_eq!((exchanges[0].line, exchanges[0].end), (3, 3));
+    }
+
+    #[test]
+    fn mistakes_in_a_page_are_named_by_line() {
+        assert_eq!(parse("\n```http\n> A\n").err().unwrap(), "2: the block is never closed");
+        assert_eq!(parse("```http fast\n```\n").err().unwrap(), "1: `fast` is no way to send requests");
+    }
 }

@@ -82,7 +82,12 @@ pub fn run_page(name: &str, pages: usize) {
         let _ = writeln!(std::io::stderr(), "all cases: {requests} requests");
         server::remove_copy();
     }
-    assert!(report.failures.is_empty(), "{} failures\n\n{}", report.failures.len(), report.failures.join("\n\n"));
+    assert!(
+        report.failures.is_empty(),
+        "{} failures\n\n{}",
+        report.failures.len(),
+        report.failures.join("\n\n")
+    );
 }
 
 fn write_page(path: &Path, text: &str, insert: &BTreeMap<usize, Vec<String>>) {
@@ -138,7 +143,11 @@ impl Run<'_> {
 
     fn fail(&mut self, line: usize, what: &str) {
         let Report { page, failures, .. } = &mut *self.report;
-        failures.push(format!("tests/cases/{page}.md:{line}: {} ({})\n{what}", self.heading, self.kind.name()));
+        failures.push(format!(
+            "tests/cases/{page}.md:{line}: {} ({})\n{what}",
+            self.heading,
+            self.kind.name()
+        ));
     }
 
     fn step(&mut self, site: &mut Site, step: &Step) -> Result<(), String> {
@@ -208,7 +217,8 @@ impl Run<'_> {
 
     fn judge(&mut self, site: &Site, exchange: &Exchange, answers: &[Answer]) {
         if exchange.answers.is_empty() {
-            let lines: Vec<Vec<String>> = answers.iter().map(|a| paragraph(site, a, self.oracle == Oracle::WritePages)).collect();
+            let lines: Vec<Vec<String>> =
+                answers.iter().map(|a| paragraph(site, a, self.oracle == Oracle::WritePages)).collect();
             let lines = lines.join(&String::new());
             if self.writes() {
                 self.report.insert.insert(exchange.end, lines);
@@ -219,7 +229,10 @@ impl Run<'_> {
         }
         let first = exchange.request.first().map(String::as_str).unwrap_or_default();
         if exchange.answers.len() != answers.len() {
-            let came: Vec<String> = answers.iter().map(|a| paragraph(site, a, self.oracle == Oracle::WritePages).join("\n")).collect();
+            let came: Vec<String> = answers
+                .iter()
+                .map(|a| paragraph(site, a, self.oracle == Oracle::WritePages).join("\n"))
+                .collect();
             let what = format!("> {first}\n{} answers instead of {}:", answers.len(), exchange.answers.len());
             return self.fail(exchange.line, &format!("{what}\n{}", came.join("\n\n")));
         }
@@ -246,7 +259,8 @@ impl Run<'_> {
     }
 
     fn console(&mut self, site: &mut Site, step: &Step) -> Result<(), String> {
-        let command = step.text.first().and_then(|l| l.strip_prefix("$ httpd")).ok_or("it must begin `$ httpd `")?;
+        let command =
+            step.text.first().and_then(|l| l.strip_prefix("$ httpd")).ok_or("it must begin `$ httpd `")?;
         let (output, code) = site.run(&command.split_whitespace().collect::<Vec<_>>())?;
         let mut actual: Vec<String> = output.lines().map(|l| program_line(&site.unfill(l))).collect();
         let expected = &step.text[1..];
@@ -273,7 +287,13 @@ fn paragraph(site: &Site, answer: &Answer, pages: bool) -> Vec<String> {
     written(answer, pages).iter().map(line).collect()
 }
 
-fn file(site: &Site, path: &str, language: &str, options: &HashSet<String>, text: &[String]) -> Result<(), String> {
+fn file(
+    site: &Site,
+    path: &str,
+    language: &str,
+    options: &HashSet<String>,
+    text: &[String],
+) -> Result<(), String> {
     let program = language == "c" || text.first().is_some_and(|l| l.starts_with("#!"));
     let mode = options.iter().find_map(|o| o.strip_prefix("mode=")).map(|m| u32::from_str_radix(m, 8));
     let mode = mode.unwrap_or(Ok(if program { 0o755 } else { 0o644 })).map_err(|e| format!("mode: {e}"))?;
@@ -293,7 +313,8 @@ fn error_log_line(line: &str) -> Option<String> {
     let mut kept = String::new();
     for group in 0.. {
         let Some((inside, after)) = rest.strip_prefix('[').and_then(|r| r.split_once("] ")) else { break };
-        let dropped = group == 0 && inside.contains(" 20") || ["pid ", "client "].iter().any(|p| inside.starts_with(p));
+        let dropped =
+            group == 0 && inside.contains(" 20") || ["pid ", "client "].iter().any(|p| inside.starts_with(p));
         if !dropped && !inside.contains(':') {
             break;
         }
@@ -322,4 +343,36 @@ fn program_line(line: &str) -> String {
     };
     let named = ["apache2: ", "rachis: "].iter().find_map(|p| rest.strip_prefix(p));
     named.map_or(text.clone(), |rest| format!("{code}httpd: {rest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, kept: Option<&str>) {
+        assert_eq!(error_log_line(line).as_deref(), kept);
+    }
+
+    #[test]
+    fn a_log_line_keeps_what_does_not_change() {
+        let stamp = "[Mon Nov 23 02:28:17.565395 2026]";
+        let line = format!(
+            "{stamp} [core:error] [pid 1:tid 2] (13)Permission denied: [client 127.0.0.1:9] AH00132: x"
+        );
+        check(&line, Some("[core:error] (13)Permission denied: AH00132: x"));
+        check(
+            &format!("{stamp} [cgi:error] [pid 1] [client 127.0.0.1:9] AH01215: [x] y"),
+            Some("[cgi:error] AH01215: [x] y"),
+        );
+        check(&format!("{stamp} [mpm_prefork:notice] [pid 1:tid 1] AH00163: ready"), None);
+        check("[not a group] text", Some("[not a group] text"));
+    }
+
+    #[test]
+    fn the_program_is_called_httpd() {
+        assert_eq!(program_line("apache2: Syntax error"), "httpd: Syntax error");
+        assert_eq!(program_line("AH00543: rachis: bad user name x"), "AH00543: httpd: bad user name x");
+        assert_eq!(program_line("Syntax OK"), "Syntax OK");
+    }
 }

@@ -99,7 +99,8 @@ pub struct Site {
 impl Site {
     /// An empty site: htdocs, cgi-bin, logs, and the files that all cases share.
     pub fn new(kind: Kind) -> Result<Site, String> {
-        let directory = tempfile::Builder::new().prefix("rachis-case-").tempdir().map_err(|e| e.to_string())?;
+        let directory =
+            tempfile::Builder::new().prefix("rachis-case-").tempdir().map_err(|e| e.to_string())?;
         let site = Site { kind, directory, defines: Vec::new(), port: 0, child: None, read: Vec::new() };
         own(site.root())?;
         for name in ["htdocs", "cgi-bin", "logs", "conf"] {
@@ -149,7 +150,8 @@ impl Site {
         if let Some(parent) = target.parent() {
             self.make_directory(parent)?;
         }
-        let output = Command::new("cc").arg("-o").arg(&target).arg(&text).output().map_err(|e| format!("cc: {e}"))?;
+        let output =
+            Command::new("cc").arg("-o").arg(&target).arg(&text).output().map_err(|e| format!("cc: {e}"))?;
         if !output.status.success() {
             return Err(format!("cc: {}", String::from_utf8_lossy(&output.stderr)));
         }
@@ -179,7 +181,11 @@ impl Site {
     pub fn shell(&self, commands: &str) -> Result<(), String> {
         let mut shell = self.command(Path::new("/bin/sh"));
         let output = shell.args(["-e", "-c", commands]).output().map_err(|e| format!("sh: {e}"))?;
-        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
     }
 
     /// Takes a new configuration; the server starts with the next request.

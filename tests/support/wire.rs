@@ -57,7 +57,12 @@ pub fn request(lines: &[String], raw: bool) -> Result<Request, String> {
     let first = lines.first().ok_or("an empty request")?;
     let method = first.split(' ').next().unwrap_or_default().to_string();
     if raw {
-        return Ok(Request { method, head: joined(lines, "\r\n")?, body: Vec::new(), expects_continue: false });
+        return Ok(Request {
+            method,
+            head: joined(lines, "\r\n")?,
+            body: Vec::new(),
+            expects_continue: false,
+        });
     }
     let blank = lines.iter().position(String::is_empty).unwrap_or(lines.len());
     let body = joined(lines.get(blank + 1..).unwrap_or_default(), "\n")?;
@@ -177,7 +182,9 @@ impl Connection {
             return self.exactly(length);
         }
         if !answer.closes() {
-            return Err("the answer has neither Content-Length nor chunks, and does not say that it closes".into());
+            return Err(
+                "the answer has neither Content-Length nor chunks, and does not say that it closes".into()
+            );
         }
         while self.more()? {}
         Ok(std::mem::take(&mut self.seen))
@@ -188,7 +195,8 @@ impl Connection {
         loop {
             let line = self.until(b"\r\n")?;
             let text = String::from_utf8_lossy(&line);
-            let size = usize::from_str_radix(text.trim_end(), 16).map_err(|_| format!("chunk size {text:?}"))?;
+            let size =
+                usize::from_str_radix(text.trim_end(), 16).map_err(|_| format!("chunk size {text:?}"))?;
             body.extend(self.exactly(size)?);
             if self.exactly(2)? != b"\r\n" {
                 return Err("a chunk does not end in CRLF (or a trailer follows the last)".into());
@@ -240,7 +248,8 @@ fn parse_head(head: &[u8]) -> Result<Answer, String> {
     let status = status.strip_prefix("HTTP/1.1 ").unwrap_or(status).to_string();
     let mut headers = Vec::new();
     for line in lines.take_while(|l| !l.is_empty()) {
-        let (name, value) = line.split_once(':').ok_or_else(|| format!("a header without a colon: {line}"))?;
+        let (name, value) =
+            line.split_once(':').ok_or_else(|| format!("a header without a colon: {line}"))?;
         headers.push((name.to_string(), value.trim().to_string()));
     }
     Ok(Answer { status, headers, ..Answer::default() })
