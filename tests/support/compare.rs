@@ -149,22 +149,31 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// Compares lines of a log or a terminal, wildcards allowed.
+/// Compares lines of a log or a terminal, one by one; a line that is nothing but `…` stands for any lines.
 ///
 /// # Errors
 /// Both sides, `-` wanted, `+` came.
 pub fn compare_lines(expected: &[String], actual: &[String]) -> Result<(), String> {
-    if matches(&expected.join("\n"), &actual.join("\n")) {
+    let same = if expected.iter().any(|l| l == "…") {
+        let ended = |l: &String| if l == "…" { l.clone() } else { format!("{l}\n") };
+        matches(
+            &expected.iter().map(ended).collect::<String>(),
+            &actual.iter().map(|l| format!("{l}\n")).collect::<String>(),
+        )
+    } else {
+        expected.len() == actual.len() && expected.iter().zip(actual).all(|(e, a)| matches(e, a))
+    };
+    if same {
         return Ok(());
     }
-    let mark = |mark: &str, lines: &[String]| {
+    let listed = |mark: &str, lines: &[String]| {
         if lines.is_empty() {
-            vec![format!("{mark} (nothing)")]
+            format!("{mark} (nothing)")
         } else {
-            lines.iter().map(|l| format!("{mark} {l}")).collect()
+            lines.iter().map(|l| format!("{mark} {l}")).collect::<Vec<_>>().join("\n")
         }
     };
-    Err([mark("-", expected), mark("+", actual)].concat().join("\n"))
+    Err(format!("{}\n{}", listed("-", expected), listed("+", actual)))
 }
 
 #[cfg(test)]
@@ -205,6 +214,18 @@ mod tests {
         check("200 OK\n\nx", &[], "y\n", &["- < x", "+ < y"]);
         check("200 OK\n\nx", &[], "x", &["- < x", "+ < x\\"]);
         check("200 OK\n", &[], "x\n", &["- < (no body)", "+ < x"]);
+    }
+
+    #[test]
+    fn lines_are_compared_one_by_one() {
+        let lines = |text: &str| text.lines().map(str::to_string).collect::<Vec<_>>();
+        let same = |expected: &str, actual: &str| compare_lines(&lines(expected), &lines(actual)).is_ok();
+        assert!(same("[…] a", "[1] a"));
+        assert!(!same("[…] a", "[1] b\n[2] a"));
+        assert!(same("…\nb", "a\na\nb"));
+        assert!(same("…\nb", "b"));
+        assert!(!same("…\nb", "a\nc"));
+        assert!(!same("", "a"));
     }
 
     #[test]

@@ -290,22 +290,26 @@ impl Site {
         }
     }
 
-    /// The whole lines a log got since this was last called, once there are at least `wanted` of them or a second is over.
-    pub fn log_lines(&mut self, path: &str, wanted: usize, pick: fn(&str) -> Option<String>) -> Vec<String> {
+    /// The whole lines a log got since this was last called, once they are `enough` or two seconds are over. If none
+    /// are expected, what came within a moment.
+    pub fn log_lines(
+        &mut self,
+        path: &str,
+        pick: fn(&str) -> Option<String>,
+        enough: Option<&dyn Fn(&[String]) -> bool>,
+    ) -> Vec<String> {
         let path = self.root().join(path);
-        if !self.read.iter().any(|(p, _)| *p == path) {
-            self.read.push((path.clone(), 0));
-        }
+        let from = self.read.iter().find(|(p, _)| *p == path).map_or(0, |(_, n)| *n);
+        let patience = Duration::from_millis(if enough.is_some() { 2000 } else { 150 });
         let begun = Instant::now();
         loop {
             let bytes = fs::read(&path).unwrap_or_default();
             let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
-            let from = self.read.iter().find(|(p, _)| *p == path).map_or(0, |(_, n)| *n).min(whole);
-            let text = String::from_utf8_lossy(&bytes[from..whole]).into_owned();
+            let text = String::from_utf8_lossy(&bytes[from.min(whole)..whole]).into_owned();
             let lines: Vec<String> = text.lines().filter_map(pick).collect();
-            let patience = if wanted == 0 { Duration::from_millis(150) } else { Duration::from_secs(2) };
-            if (lines.len() >= wanted && wanted > 0) || begun.elapsed() > patience {
-                self.read.iter_mut().filter(|(p, _)| *p == path).for_each(|(_, n)| *n = whole);
+            if enough.is_some_and(|enough| enough(&lines)) || begun.elapsed() > patience {
+                self.read.retain(|(p, _)| *p != path);
+                self.read.push((path, whole));
                 return lines;
             }
             std::thread::sleep(Duration::from_millis(5));
