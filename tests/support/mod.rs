@@ -7,7 +7,7 @@ mod wire;
 
 use compare::{compare, compare_lines, written};
 use format::{Action, Case, Exchange, Mode, Step};
-use server::{Kind, Site};
+use server::{Enough, Kind, Site};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::fs;
@@ -247,8 +247,7 @@ impl Run<'_> {
     fn log(&mut self, site: &mut Site, step: &Step, path: Option<&str>) {
         let expected: Vec<String> = step.text.iter().map(|l| site.fill(l)).collect();
         let as_expected = |lines: &[String]| compare_lines(&expected, lines).is_ok();
-        let enough: Option<&dyn Fn(&[String]) -> bool> =
-            if expected.is_empty() { None } else { Some(&as_expected) };
+        let enough: Option<Enough> = if expected.is_empty() { None } else { Some(&as_expected) };
         let actual = match path {
             Some(path) => site.log_lines(path, |l| Some(l.to_string()), enough),
             None => site.log_lines("logs/error_log", error_log_line, enough),

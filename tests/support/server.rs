@@ -61,6 +61,9 @@ fn reachable_rachis() -> PathBuf {
     copy
 }
 
+/// Are these lines of a log all that is waited for?
+pub type Enough<'a> = &'a dyn Fn(&[String]) -> bool;
+
 /// Removes the copy that [`reachable_rachis`] made.
 pub fn remove_copy() {
     if user().is_some() {
@@ -296,7 +299,7 @@ impl Site {
         &mut self,
         path: &str,
         pick: fn(&str) -> Option<String>,
-        enough: Option<&dyn Fn(&[String]) -> bool>,
+        enough: Option<Enough>,
     ) -> Vec<String> {
         let path = self.root().join(path);
         let from = self.read.iter().find(|(p, _)| *p == path).map_or(0, |(_, n)| *n);
