@@ -102,7 +102,11 @@ fn wanted_headers(line: &str) -> Vec<(&str, &str)> {
 }
 
 fn status_line(answer: &Answer) -> String {
-    if answer.nothing { "(closed)".to_string() } else { answer.status.clone() }
+    if answer.nothing {
+        return "(closed)".to_string();
+    }
+    // A status without a reason ends in a blank that would not be seen.
+    answer.status.strip_suffix(' ').map_or(answer.status.clone(), |s| format!("{s}\\x20"))
 }
 
 /// The answer as a case would say it; built-in error pages without their text unless `pages`.
