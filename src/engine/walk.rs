@@ -13,6 +13,7 @@ use crate::{
         core_conf::{Nonfatal, Options},
         htaccess::Found,
         place::{Listed, Overrides},
+        regex::{self, Regex},
         section::{Cursor, Directories, Pattern, Section},
     },
     system::{self, Kind, Stat},
@@ -281,8 +282,9 @@ impl Walk<'_> {
         for tree in trees(cx) {
             for section in tree.regexes() {
                 let Pattern::Regex(regex) = &section.pattern else { continue };
-                if let Some(captures) = regex.captures(&cx.req.filename) {
-                    set_matches(cx, &captures);
+                let filename = cx.req.filename.clone();
+                if let Some(groups) = regex.captures(&filename) {
+                    set_matches(cx, regex, &filename, &groups);
                     cx.because(section.span, format_args!("{} holds here", Title(section)));
                     self.section(cx, section);
                 }
@@ -298,10 +300,10 @@ fn access_names(cx: &Cx<'_>) -> Arc<Vec<bstr::BString>> {
 }
 
 /// Named groups become `MATCH_NAME` in the environment.
-fn set_matches(cx: &mut Cx<'_>, captures: &crate::policy::regex::Captures) {
-    for (name, value) in captures.named() {
-        let name = [b"MATCH_", name.to_ascii_uppercase().as_slice()].concat();
-        cx.req.env.set(name, value);
+fn set_matches(cx: &mut Cx<'_>, regex: &Regex, subject: &[u8], groups: &[Option<(usize, usize)>]) {
+    for (n, name) in regex.named_groups() {
+        let name = format!("MATCH_{}", name.to_ascii_uppercase());
+        cx.req.env.set(name, regex::group(subject, groups, n));
     }
 }
 
@@ -313,9 +315,9 @@ pub fn file_walk(cx: &mut Cx<'_>) {
     let mut group = Group::default();
     for section in core.files.matching(&name) {
         if let Pattern::Regex(regex) = &section.pattern
-            && let Some(captures) = regex.captures(&name)
+            && let Some(groups) = regex.captures(&name)
         {
-            set_matches(cx, &captures);
+            set_matches(cx, regex, &name, &groups);
         }
         cx.because(section.span, format_args!("{} holds here", Title(section)));
         let merged = cx.worker.section(section);
@@ -335,9 +337,9 @@ pub fn location_walk(cx: &mut Cx<'_>) {
     for locations in std::iter::once(servers[0].sections.locations()).chain(own) {
         for section in locations.matching(&uri) {
             if let Pattern::Regex(regex) = &section.pattern
-                && let Some(captures) = regex.captures(&uri)
+                && let Some(groups) = regex.captures(&uri)
             {
-                set_matches(cx, &captures);
+                set_matches(cx, regex, &uri, &groups);
             }
             cx.because(section.span, format_args!("{} holds here", Title(section)));
             let merged = cx.worker.section(section);

@@ -111,16 +111,21 @@ impl Decoder {
         State::Size(0, false)
     }
 
-    fn data(&self, size: u64) -> State {
+    fn data(&mut self, size: u64) -> State {
+        self.line = 0;
         if size == 0 { State::Trailer } else { State::Data(size) }
     }
 
-    /// Byte by byte until the trailer is complete, so that no byte of the next request is taken.
+    /// Line by line until the trailer is complete, so that no byte of the next request is taken.
     fn trailer<'a>(&mut self, input: &mut &'a [u8]) -> Result<Piece<'a>, Box<BadRequest>> {
         loop {
             let end = input.iter().position(|&c| c == b'\n').map_or(input.len(), |at| at + 1);
             let Some(line) = take(input, end as u64) else { return Ok(Piece::Partial) };
             self.trailer.extend_from_slice(line);
+            self.line = if line.ends_with(b"\n") { 0 } else { self.line.saturating_add(line.len()) };
+            if !line.ends_with(b"\n") && self.line <= self.limits.field_size {
+                continue; // parsed anew for each line only, not for each byte
+            }
             match fields::parse(&self.trailer, &self.limits) {
                 Fields::Done(headers, _) => {
                     self.state = State::Done;

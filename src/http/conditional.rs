@@ -118,7 +118,7 @@ impl Conditions<'_> {
     fn if_unmodified_since(&self) -> Option<bool> {
         let value = self.request.get("If-Unmodified-Since")?;
         let modified = self.modified();
-        let later = time(value).is_some_and(|since| modified > since);
+        let later = date::parse(value).is_some_and(|since| modified > since);
         Some(later && !(self.is_fresh(modified) && self.has_range()))
     }
 
@@ -126,14 +126,9 @@ impl Conditions<'_> {
     fn if_modified_since(&self) -> Option<bool> {
         let value = self.request.get("If-Modified-Since")?;
         let modified = self.modified();
-        let same = time(value).is_some_and(|since| since >= modified && since <= self.now);
+        let same = date::parse(value).is_some_and(|since| since >= modified && since <= self.now);
         Some(same && !(self.is_fresh(modified) && self.has_range()))
     }
-}
-
-/// A date, and after a semicolon what old clients added.
-fn time(value: &[u8]) -> Option<i64> {
-    date::parse(value.split(|&c| c == b';').next().unwrap_or_default())
 }
 
 /// Whether a list of entity tags has `tag`; weak tags are equal to nothing in a `strong` comparison.

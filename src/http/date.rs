@@ -2,8 +2,6 @@
 //!
 //! Times are whole seconds since the epoch; the caller keeps the text of the current second.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 /// The length of every formatted date.
 pub const LEN: usize = 29;
 
@@ -27,11 +25,53 @@ pub fn format(seconds: i64) -> [u8; LEN] {
 }
 
 /// The time a date field gives, in any of the three forms of HTTP, or `None` if it is none of them.
+///
+/// Reads as `apr_date_parse_http` does: the day of the week is whatever stands before the first space, what
+/// follows the time is ignored, and a day of one digit is fine.
 pub fn parse(text: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(text).ok()?.trim();
-    let time = httpdate::parse_http_date(text).ok()?;
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    i64::try_from(since.as_secs()).ok()
+    let text = text.trim_ascii_start();
+    let start = text.iter().position(|&c| c == b' ')?;
+    let rest = &text[start + 1..];
+    let (day, month, year, time) = match rest {
+        [d0, d1, b' ', m0, m1, m2, b' ', y @ ..] if y.get(4) == Some(&b' ') => {
+            (digits(&[*d0, *d1])?, [*m0, *m1, *m2], digits(&y[..4])?, &y[5..])
+        }
+        [d, b' ', m0, m1, m2, b' ', y @ ..] if y.get(4) == Some(&b' ') => {
+            (digits(&[*d])?, [*m0, *m1, *m2], digits(&y[..4])?, &y[5..])
+        }
+        [d0, d1, b'-', m0, m1, m2, b'-', y0, y1, b' ', time @ ..] => {
+            let year = digits(&[*y0, *y1])?;
+            let century = if year < 70 { 2000 } else { 1900 };
+            (digits(&[*d0, *d1])?, [*m0, *m1, *m2], century + year, time)
+        }
+        [m0, m1, m2, b' ', d0, d1, b' ', time @ ..] => {
+            let day = if *d0 == b' ' { digits(&[*d1])? } else { digits(&[*d0, *d1])? };
+            (day, [*m0, *m1, *m2], digits(time.get(9..13)?)?, time)
+        }
+        _ => return None,
+    };
+    let month = MONTHS.iter().position(|name| **name == month)? as i64 + 1;
+    let [h0, h1, b':', m0, m1, b':', s0, s1, b' ', ..] = time else { return None };
+    let (hour, minute, second) = (digits(&[*h0, *h1])?, digits(&[*m0, *m1])?, digits(&[*s0, *s1])?);
+    let days = days(year, month, day);
+    let exists = civil_is(days, year, month, day) && hour <= 23 && minute <= 59 && second <= 61;
+    (exists && year >= 1970).then_some(days * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+fn digits(text: &[u8]) -> Option<i64> {
+    let all = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    all.then(|| text.iter().fold(0, |n, c| n * 10 + i64::from(c - b'0')))
+}
+
+/// The day number of a date from 1900 on, by the days-from-civil method.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    365 * year + year / 4 - year / 100 + year / 400 + of_year - 719_468
+}
+
+fn civil_is(days: i64, year: i64, month: i64, day: i64) -> bool {
+    days >= 0 && civil(days) == (year, month, day)
 }
 
 const DAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
@@ -60,6 +100,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::{Duration, UNIX_EPOCH};
 
     #[track_caller]
     fn check(seconds: i64, text: &str) {
@@ -82,7 +123,16 @@ mod tests {
         {
             assert_eq!(parse(text.as_bytes()), Some(784_111_777), "{text}");
         }
-        assert_eq!(parse(b"junk"), None);
+        for text in ["junk", "Sun, 06 Nov 1994 08:49:3x GMT", "Sun, 31 Feb 1994 08:49:37 GMT", ""] {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_apache_takes_besides() {
+        for text in ["un, 13 Sep 2020 12:26:40 GMT", "Su/n, 13 Sep 2020 12:26:40 \u{b}GMT"] {
+            assert_eq!(parse(text.as_bytes()), Some(1_600_000_000), "{text}");
+        }
     }
 
     proptest! {

@@ -136,6 +136,13 @@ pub enum Parse {
     Bad(Box<BadRequest>),
 }
 
+/// Whether [`parse`] can say more than `Partial` now that `fresh` was added to the end of `bytes`. Asking this
+/// first keeps a client that sends byte by byte from having its head parsed anew for each of them.
+pub fn worth_parsing(bytes: &[u8], fresh: &[u8], limits: &Limits) -> bool {
+    let line = bytes.len() - bytes.iter().rposition(|&c| c == b'\n').map_or(0, |at| at + 1);
+    fresh.contains(&b'\n') || line > limits.line.min(limits.field_size)
+}
+
 /// Parses the request head at the start of `bytes` (RFC 9112 sections 2 to 6, as Apache reads it).
 pub fn parse(bytes: &[u8], limits: &Limits) -> Parse {
     let (line, start) = match first_line(bytes, limits) {
@@ -192,8 +199,10 @@ fn complete(
     mut headers: Headers,
     limits: &Limits,
 ) -> Result<Head, Box<BadRequest>> {
+    let must_close = headers.contains("Transfer-Encoding") && headers.contains("Content-Length");
+    let framing = framing(&headers, parts.path.as_bstr())?;
     let host = target::host(&parts, &headers, limits)?;
-    if line.version >= Version::Http11 && headers.get("Host").is_none_or(|h| h.is_empty()) {
+    if line.version >= Version::Http11 && (host.name.is_none() || !headers.contains("Host")) {
         let text: &[&[u8]] =
             &[b"client sent HTTP/1.1 request without hostname (see RFC2616 section 14.23): ", &parts.path];
         return Err(Box::new(BadRequest::new(Status::BAD_REQUEST, "AH00569", text)));
@@ -201,8 +210,6 @@ fn complete(
     if let Some(authority) = parts.authority.as_ref().filter(|_| limits.strict) {
         headers.set("Host", authority);
     }
-    let must_close = headers.contains("Transfer-Encoding") && headers.contains("Content-Length");
-    let framing = framing(&headers, parts.path.as_bstr())?;
     if framing == Framing::Chunked {
         headers.remove("Content-Length");
     }

@@ -12,7 +12,7 @@ use bstr::{BStr, BString, ByteSlice};
 pub struct ResponseHead<'a> {
     /// The status.
     pub status: Status,
-    /// A status line of the handler's own (`404 Nope`).
+    /// A status line of the handler's own (`404 Nope`); one with control characters is not sent.
     pub status_line: Option<&'a [u8]>,
     /// The `Date` field, see [`super::date::format`].
     pub date: &'a [u8],
@@ -46,7 +46,8 @@ pub struct BadHeader {
 pub fn write(out: &mut Vec<u8>, head: &ResponseHead<'_>) -> Result<(), BadHeader> {
     let fields = collect(head);
     fields.iter().try_for_each(|(name, value)| check(name, value))?;
-    let line = head.status_line.unwrap_or(head.status.line().as_bytes());
+    let own = head.status_line.filter(|line| !line.iter().any(|c| c.is_ascii_control()));
+    let line = own.unwrap_or(head.status.line().as_bytes());
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(line);
     out.extend_from_slice(b"\r\n");

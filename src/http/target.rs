@@ -35,6 +35,9 @@ pub(super) fn split(line: &Line<'_>, limits: &Limits) -> Result<Target, Box<BadR
     }
     let mut out = Target::default();
     if let Some((scheme, tail)) = scheme(rest) {
+        if !tail.starts_with(b"/") {
+            return Err(unparsable(line, tail));
+        }
         if ![b"http".as_slice(), b"https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
             return Err(line.bad(Status::BAD_REQUEST, "", &[]));
         }
@@ -115,7 +118,11 @@ pub(super) fn host(target: &Target, headers: &Headers, limits: &Limits) -> Resul
         (None, None) => return Ok(Host::default()),
     };
     if text.is_empty() {
-        return Ok(Host::default());
+        let name = target.authority.as_ref().map(|_| BString::default());
+        return Ok(Host { name, port: None });
+    }
+    if text.iter().any(|c| b"/\\".contains(c)) {
+        return Err(malformed(text));
     }
     let (name, port) = split_port(text);
     let rule = if limits.strict { strict_name } else { safe_name };
@@ -155,17 +162,27 @@ fn parse_port(text: &[u8]) -> Option<u16> {
 }
 
 fn strict_name(name: &[u8]) -> bool {
-    match name {
-        [b'[', inner @ .., b']'] => is_ipv6(inner),
-        _ => safe_name(name) && name.iter().all(|&c| c.is_ascii_alphanumeric() || b"-._".contains(&c)),
+    if name.starts_with(b"[") {
+        return safe_name(name);
     }
+    if name.iter().all(|c| c.is_ascii_digit() || *c == b'.') {
+        return name.iter().filter(|&&c| c == b'.').count() == 3
+            && !name.starts_with(b".")
+            && safe_name(name);
+    }
+    // A top-level domain starts with a letter (RFC 1123 section 2.1), which tells it from an address.
+    let top = name.rsplit(|&c| c == b'.').next().unwrap_or_default();
+    let dotted = top.len() < name.len();
+    let top_is_name = !dotted || top.first().is_none_or(u8::is_ascii_alphabetic);
+    top_is_name && safe_name(name) && name.iter().all(|&c| c.is_ascii_alphanumeric() || b"-._".contains(&c))
 }
 
-/// What `HttpProtocolOptions Unsafe` still refuses: anything that could be taken for a path.
+/// What `HttpProtocolOptions Unsafe` still refuses in a name, besides slashes.
 fn safe_name(name: &[u8]) -> bool {
     match name {
         [b'[', inner @ .., b']'] => is_ipv6(inner),
-        _ => !name.contains_str("..") && !name.iter().any(|c| b"/\\".contains(c)),
+        [b'[', ..] => false,
+        _ => !name.contains_str(".."),
     }
 }
 

@@ -242,7 +242,7 @@ impl<'t> Compiler<'t> {
             Some(_) => Apache::Plain(format!("{}: {}", place.file, mistake.message)),
             None => Apache::Plain(format!(
                 "AH00526: Syntax error on line {} of {}:\n{}",
-                place.line, place.file, mistake.message
+                node.line, place.file, mistake.message
             )),
         };
         let span = mistake.span.unwrap_or(if node.args.is_empty() { node.name_span } else { node.args_span });
@@ -328,7 +328,7 @@ fn call(place: &mut Place<'_, '_>, row: &Directive, node: &Node) -> Applied {
     if row.shape == Shape::Raw {
         return once(place, &[], false);
     }
-    let words = node.words();
+    let words: Vec<Word> = node.words().collect();
     let empty = |n: usize| words.get(n).is_none_or(|word: &Word| word.text.is_empty());
     let count = words.len();
     let wrong = |text: &str| {

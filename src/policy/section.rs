@@ -3,7 +3,13 @@
 //! Finding does not scan: plain directories and locations hang in a tree keyed by path component,
 //! and only regular expressions and wildcards are tried one by one.
 
-use super::{conf::Conf, core_conf::CoreDir, expr::Expr, fnmatch::fnmatch, regex::Regex};
+use super::{
+    conf::Conf,
+    core_conf::CoreDir,
+    expr::Expr,
+    fnmatch::{Flags, fnmatch},
+    regex::Regex,
+};
 use crate::diag::Span;
 use bstr::{BStr, BString, ByteSlice};
 use rustc_hash::FxHashMap;
@@ -67,7 +73,7 @@ impl Section {
     pub fn matches(&self, text: &[u8]) -> bool {
         match &self.pattern {
             Pattern::Literal(own) => own == text,
-            Pattern::Wildcard(own) => fnmatch(own, text, true),
+            Pattern::Wildcard(own) => fnmatch(own, text, Flags::PATHNAME),
             Pattern::Regex(regex) => regex.is_match(text),
             Pattern::If(_) | Pattern::ElseIf(_) | Pattern::Else => false,
         }

@@ -63,6 +63,14 @@ fn every_prefix_is_partial() {
 }
 
 #[test]
+fn only_line_ends_and_long_lines_are_worth_parsing() {
+    let limits = Limits { line: 20, field_size: 20, ..Limits::default() };
+    assert!(!worth_parsing(b"GET / HTTP/1.1\r\nHo", b"o", &limits));
+    assert!(worth_parsing(b"GET / HTTP/1.1\r\n", b"\r\n", &limits));
+    assert!(worth_parsing(b"GET /aaaaaaaaaaaaaaaaaaaaaaaa", b"a", &limits));
+}
+
+#[test]
 fn simple_requests() {
     let head = good(&Limits::default(), "GET /f.txt\r\n");
     assert_eq!((head.version, head.protocol), (Version::Http09, "HTTP/0.9".into()));
@@ -196,7 +204,7 @@ fn hosts() {
         host(&strict, value, true);
         host(&unsafe_(), value, true);
     }
-    for value in ["a b", "a:b", "h, g", "h%41", "1.2.3.4:", "*"] {
+    for value in ["a b", "a:b", "a.0:80", "h, g", "h%41", "1.2.3.4:", "*"] {
         host(&strict, value, false);
         host(&unsafe_(), value, true);
     }
@@ -214,6 +222,8 @@ fn http_11_needs_a_host() {
     bad(&Limits::default(), "GET /f.txt HTTP/1.1\r\nHost: \r\n\r\n", told);
     bad(&Limits::default(), "GET http://x:80/f.txt HTTP/1.1\r\n\r\n", told);
     good(&Limits::default(), "GET /f.txt HTTP/1.0\r\n\r\n");
+    good(&Limits::default(), "GET http://x/f.txt HTTP/1.1\r\nHost:\r\n\r\n");
+    good(&Limits::default(), "GET http:///f.txt HTTP/1.1\r\nHost: h\r\n\r\n");
 }
 
 #[test]

@@ -1,19 +1,16 @@
-//! One connection's requests and answers, as a state machine that touches no socket.
-//!
-//! The event loop feeds it what happened and does what it asks. It does not know its transport:
-//! TCP drives it now, TLS and HTTP/2 streams can drive it as well, and tests drive it by hand.
+//! What goes between an exchange and the event loop: what happened, what is to be sent, what is
+//! asked for.
 
-use super::{
-    answer::{Cgi, Pending},
-    decide::Engine,
-    request::{Connection, LogEntry},
-    worker::Worker,
+use crate::{
+    engine::{
+        answer::{Cgi, Pending},
+        request::LogEntry,
+    },
+    system::Opened,
 };
-use crate::system::Opened;
 use bstr::BString;
 use std::{
     net::{IpAddr, SocketAddr},
-    rc::Rc,
     time::Duration,
 };
 
@@ -97,7 +94,8 @@ pub enum Ask {
     /// Forget the program: its answer is complete. It is reaped when it ends; if it still runs
     /// after a while it is killed.
     LeaveChild,
-    /// Set the one timer of the connection, or stop it.
+    /// Set the one timer of the connection, or stop it. The loop starts it again with the same time
+    /// whenever bytes go to the client, so that it measures a standstill.
     Wake(Option<Duration>),
     /// Look something up on the helper pool.
     Resolve(Pending),
@@ -131,48 +129,4 @@ pub struct Output {
     /// For the other logs: number of the target in [`crate::policy::Policy::log_targets`], and the
     /// line with its end.
     pub lines: Vec<(usize, Vec<u8>)>,
-}
-
-/// The state machine. It is consumed by each input and given back changed.
-#[derive(Debug)]
-pub struct Exchange {
-    conn: Rc<Connection>,
-}
-
-impl Exchange {
-    /// For a connection that was just accepted.
-    pub fn new(conn: Connection, _engine: &Engine, _out: &mut Output) -> Exchange {
-        Exchange { conn: Rc::new(conn) }
-    }
-
-    /// Goes on after something happened.
-    pub fn on(
-        self,
-        _input: Input<'_>,
-        _engine: &Engine,
-        _worker: &mut Worker,
-        _out: &mut Output,
-    ) -> Exchange {
-        self
-    }
-
-    /// Whether bytes from the client are wanted now.
-    pub fn wants_client(&self) -> bool {
-        true
-    }
-
-    /// Whether output of the program is wanted now; while it is not, the program waits.
-    pub fn wants_child(&self) -> bool {
-        true
-    }
-
-    /// Whether the connection waits for a first or next request, so that a graceful stop may close it.
-    pub fn is_idle(&self) -> bool {
-        true
-    }
-
-    /// The connection's addresses.
-    pub fn connection(&self) -> &Connection {
-        &self.conn
-    }
 }
