@@ -269,9 +269,9 @@ impl Conn {
     /// Hands the exchange what happened, and does what it asks.
     fn feed(&mut self, input: Input<'_>, tools: &mut Tools) {
         let Some(exchange) = self.exchange.take() else { return };
-        let generation = &self.generation;
-        let worker = &mut generation.worker.borrow_mut();
-        self.exchange = Some(exchange.on(input, &generation.config.engine, worker, &mut tools.out));
+        let Generation { config, worker, .. } = &*self.generation;
+        let next = exchange.on(input, &config.engine, &mut worker.borrow_mut(), &mut tools.out);
+        self.exchange = Some(next);
         self.perform(tools);
     }
 

@@ -14,7 +14,7 @@ use bstr::{BString, ByteSlice};
 use rustc_hash::FxHashMap;
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io,
     os::{fd::AsFd, unix::fs::OpenOptionsExt, unix::net::UnixDatagram},
     path::PathBuf,
     sync::Arc,
@@ -219,7 +219,7 @@ impl Sink {
     /// Writes whole lines. A log that cannot be written has nowhere to complain to.
     fn write(&self, lines: &[u8], level: u8) {
         let _ = match self {
-            Sink::File(mut file) => file.write_all(lines),
+            Sink::File(file) => write_fd(file.as_fd(), lines),
             Sink::Stdout => write_fd(io::stdout().as_fd(), lines),
             Sink::Stderr => write_fd(io::stderr().as_fd(), lines),
             Sink::Piped(piped) => atomic_chunks(lines).try_for_each(|chunk| piped.write(chunk)),

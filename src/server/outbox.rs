@@ -95,7 +95,7 @@ impl Outbox {
 
     /// Writes all that is in memory before the next file.
     fn write_slices(&self, socket: &TcpStream) -> io::Result<usize> {
-        let mut slices = [const { IoSlice::new(&[]) }; SLICES];
+        let mut slices = [IoSlice::new(&[]); SLICES];
         let mut count = 0;
         let mut skip = self.sent;
         let mut more = 0;

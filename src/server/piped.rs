@@ -43,7 +43,7 @@ impl Piped {
     /// Writes to the program.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
         match &self.writer {
-            Some(mut writer) => writer.write_all(bytes),
+            Some(writer) => (&*writer).write_all(bytes),
             None => Ok(()),
         }
     }
