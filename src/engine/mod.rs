@@ -16,6 +16,8 @@ pub mod log;
 mod module;
 mod request;
 mod response;
+#[cfg(test)]
+mod tests;
 mod trace;
 pub mod urls;
 mod walk;
