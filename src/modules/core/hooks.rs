@@ -6,7 +6,7 @@ use crate::{
     engine::{
         Answer, Content, Cx, Hook, Order, Phase, Verdict, directory_walk, file_walk, if_walk, location_walk,
     },
-    http::{Method, Status},
+    http::{Method, Status, request::Framing},
     policy::{
         SaidExt,
         core_conf::{HandlerName, Trace},
@@ -89,7 +89,7 @@ fn trace(cx: &mut Cx<'_>) -> Verdict {
         cx.req.notes.set("error-notes", "TRACE denied by server configuration");
         return cx.fail(405, said.at(), format_args!("TraceEnable is Off"));
     }
-    if value == Trace::On && cx.req.has_body && cx.req.body_length != Some(0) {
+    if value == Trace::On && !matches!(cx.req.framing, Framing::None | Framing::Length(0)) {
         cx.req.notes.set("error-notes", "TRACE with a request body is not allowed");
         return cx.fail(413, said.at(), format_args!("TRACE takes a body only with TraceEnable extended"));
     }
