@@ -2,12 +2,11 @@
 
 use super::{
     ConfigArgs, Format, absolute,
-    config::{self, LoadOptions, Origin},
+    config::{self, Origin},
     report,
 };
-use crate::{diag::Severity, explain::lint, system::Disk};
-use bstr::BString;
-use std::{io::IsTerminal, os::unix::ffi::OsStrExt, path::PathBuf, process::ExitCode};
+use crate::{diag::Severity, explain::lint, policy::reading::ConfigFile, system::Disk};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 /// Arguments of `rachis check`.
 #[derive(clap::Args, Debug)]
@@ -24,11 +23,11 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> ExitCode {
         let options = self.config.options();
-        let mut load = LoadOptions::new(&options, &Origin::of(&options));
+        let mut load = config::load_options(&options, &Origin::of(&options));
         if let Some(file) = &self.file {
-            load.file = BString::from(absolute(file).as_os_str().as_bytes());
+            load.file = ConfigFile::Path(config::bytes(&absolute(file)));
             if options.server_root.is_none() {
-                load.root = BString::from(absolute(".".as_ref()).as_os_str().as_bytes());
+                load.server_root = config::bytes(&absolute(".".as_ref()));
             }
         }
         let loaded = config::load(&load);
@@ -41,7 +40,7 @@ impl Check {
             }
         }
         if self.format != Format::Json {
-            report::print(&format!("{}: {}\n", load.file, report::summary(&findings)));
+            report::print(&format!("{}: {}\n", loaded.main, report::summary(&findings)));
         }
         ExitCode::from(u8::from(findings.iter().any(|found| found.severity == Severity::Error)))
     }

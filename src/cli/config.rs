@@ -5,18 +5,17 @@
 
 use super::options::{self, Options};
 use crate::{
-    diag::{Diagnostic, FileId, Severity, Sources, Span},
+    diag::{Diagnostic, Severity, Sources},
     engine::Engine,
     modules,
     policy::{
         Policy,
-        compile::{Start, compile},
-        table::Tables,
+        reading::{self, ConfigFile, LoadOptions},
     },
-    syntax::{self, Input, Node, Stage, State, reader::Include},
-    system::{Disk, System},
+    syntax::{Node, reader::Include},
+    system::Disk,
 };
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 use std::{
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -108,41 +107,43 @@ pub struct Loaded {
     pub nodes: Vec<Node>,
     /// The files that were included.
     pub includes: Vec<Include>,
-    /// The main file, if it could be read.
-    pub main: Option<FileId>,
-    /// Names in force at the end: `-D` and Define.
-    pub defines: Vec<(BString, Option<BString>)>,
+    /// Name of the main file.
+    pub main: BString,
 }
 
-/// What to read.
-#[derive(Clone, Debug, Default)]
-pub struct LoadOptions {
-    /// ServerRoot at the beginning.
-    pub root: BString,
-    /// The main file's full name, and its text if it is not to be read from there.
-    pub file: BString,
-    /// The main file's text, where there is no file.
-    pub text: Option<BString>,
-    /// `-C`
-    pub before: Vec<Vec<u8>>,
-    /// `-c`
-    pub after: Vec<Vec<u8>>,
-    /// `-D`
-    pub defines: Vec<BString>,
+/// What the options say about the configuration.
+pub fn load_options(options: &Options, origin: &Origin) -> LoadOptions {
+    LoadOptions {
+        server_root: bytes(&origin.root),
+        file: ConfigFile::Path(bytes(&origin.path())),
+        pre: options.before.clone(),
+        post: options.after.clone(),
+        defines: options.defines.iter().map(|name| name.as_slice().into()).collect(),
+    }
 }
 
-impl LoadOptions {
-    /// What the options say about the configuration.
-    pub fn new(options: &Options, origin: &Origin) -> LoadOptions {
-        let bytes = |path: &Path| BString::from(path.as_os_str().as_bytes());
-        LoadOptions {
-            root: bytes(&origin.root),
-            file: bytes(&origin.path()),
-            text: None,
-            before: options.before.clone(),
-            after: options.after.clone(),
-            defines: options.defines.iter().map(|name| name.as_slice().into()).collect(),
-        }
+/// A path as bytes.
+pub fn bytes(path: &Path) -> BString {
+    path.as_os_str().as_bytes().into()
+}
+
+/// Reads a configuration with all modules of this server.
+pub fn load(options: &LoadOptions) -> Loaded {
+    let module = |module: &&'static crate::engine::Module| reading::Module {
+        table: module.table(),
+        check: module.check,
+    };
+    let all: Vec<reading::Module> = modules::ALL.iter().map(module).collect();
+    let loaded = reading::load(options, &all, &Disk);
+    let main = match &options.file {
+        ConfigFile::Path(path) | ConfigFile::Text(path, _) => path.clone(),
+    };
+    Loaded {
+        policy: Arc::new(loaded.policy),
+        diagnostics: loaded.diagnostics,
+        nodes: loaded.nodes,
+        includes: loaded.includes,
+        main,
     }
 }
 
@@ -161,74 +162,4 @@ impl Loaded {
     pub fn engine(&self) -> Engine {
         Engine::new(self.policy.clone(), modules::ALL, Arc::new(Disk))
     }
-}
-
-/// Asks the tables what the reading stage wants to know.
-struct Modules<'t>(&'t mut Tables);
-
-impl Stage for Modules<'_> {
-    fn module_active(&self, name: &[u8]) -> bool {
-        self.0.is_active(name)
-    }
-
-    fn load_module(&mut self, name: &[u8], _path: &[u8], at: Span) -> Result<Vec<Diagnostic>, String> {
-        if self.0.load(name) {
-            return Ok(Vec::new());
-        }
-        let headline = format!("rachis has no module `{}`", name.as_bstr());
-        let note = "its directives are unknown here; everything else works without it";
-        Ok(vec![Diagnostic::warning("RX0701", at, headline).with_note(note)])
-    }
-
-    fn directive_known(&self, name: &[u8]) -> bool {
-        matches!(self.0.lookup(name), crate::policy::table::Lookup::Found(..))
-    }
-}
-
-/// Reads `-C`, the main file and `-c` in Apache's order, and makes the policy of them.
-pub fn load(options: &LoadOptions) -> Loaded {
-    let mut tables = Tables::new(modules::ALL.iter().map(|module| module.table()));
-    let mut sources = Sources::new();
-    let mut state = State {
-        defines: syntax::Defines::from_names(&options.defines),
-        server_root: options.root.clone(),
-        ..State::default()
-    };
-    let mut inputs = Vec::new();
-    if !options.before.is_empty() {
-        inputs.push(Input::Directives(&options.before));
-    }
-    inputs.push(match &options.text {
-        Some(text) => Input::Text { path: &options.file, text },
-        None => Input::File(&options.file),
-    });
-    if !options.after.is_empty() {
-        inputs.push(Input::Directives(&options.after));
-    }
-    let mut whole = syntax::Reading::default();
-    let mut main = None;
-    for input in inputs {
-        let first = u32::try_from(sources.len()).unwrap_or(u32::MAX);
-        let read = syntax::read(input, &mut state, &mut Modules(&mut tables), &mut sources, &Disk);
-        if !matches!(input, Input::Directives(_)) && (sources.len() as u64) > u64::from(first) {
-            main = Some(FileId(first));
-        }
-        whole.nodes.extend(read.nodes);
-        whole.diagnostics.extend(read.diagnostics);
-        whole.includes.extend(read.includes);
-    }
-    let defined = state.defines.names().map(BString::from).collect();
-    let start = Start { server_root: state.server_root.clone(), defined };
-    let compiled = compile(&whole.nodes, Arc::new(tables), sources, &Disk as &dyn System, start);
-    let policy = Arc::new(compiled.policy);
-    let mut diagnostics = whole.diagnostics;
-    diagnostics.extend(compiled.diagnostics);
-    for module in modules::ALL.iter().filter(|module| policy.tables.is_active(module.source.as_bytes())) {
-        if let Some(check) = module.check {
-            check(&policy, &mut diagnostics);
-        }
-    }
-    let value = |name: &[u8]| state.defines.value(name).map(BString::from);
-    let defines = state.defines.names().map(|name| (BString::from(name), value(name))).collect();
-    Loaded { policy, diagnostics, nodes: whole.nodes, includes: whole.includes, main, defines }
 }

@@ -136,7 +136,9 @@ pub fn run_settings(loaded: &Loaded, command_line: &[Vec<u8>]) -> String {
 /// Those of the command line first, as given.
 fn defines(loaded: &Loaded, command_line: &[Vec<u8>]) -> Vec<(BString, Option<BString>)> {
     let given = |name: &BString| command_line.iter().position(|given| given.as_slice() == name.as_slice());
-    let mut defines = loaded.defines.clone();
+    let state = &loaded.policy.state.defines;
+    let value = |name: &[u8]| state.value(name).map(BString::from);
+    let mut defines: Vec<_> = state.names().map(|name| (BString::from(name), value(name))).collect();
     defines.sort_by_key(|(name, _)| given(name).unwrap_or(usize::MAX));
     defines
 }
@@ -160,9 +162,7 @@ fn group_number(name: &str) -> Option<u32> {
 pub fn includes(loaded: &Loaded) -> String {
     let sources = loaded.sources();
     let mut text = "Included configuration files:\n".to_owned();
-    if let Some(main) = loaded.main {
-        let _ = writeln!(text, "  (*) {}", sources.name(main));
-    }
+    let _ = writeln!(text, "  (*) {}", loaded.main);
     for include in &loaded.includes {
         let _ = writeln!(text, "    ({}) {}", sources.line(include.at), sources.name(include.file));
     }

@@ -2,7 +2,7 @@
 
 use super::{
     ConfigArgs,
-    config::{self, LoadOptions, Origin},
+    config::{self, Origin},
     local_host, report,
 };
 use crate::{
@@ -55,7 +55,7 @@ impl Explain {
     fn answer(&self) -> Result<String, Option<String>> {
         let question = self.question().map_err(Some)?;
         let options = self.config.options();
-        let loaded = config::load(&LoadOptions::new(&options, &Origin::of(&options)));
+        let loaded = config::load(&config::load_options(&options, &Origin::of(&options)));
         if loaded.error().is_some() {
             report::errors(&loaded);
             return Err(None);

@@ -1,7 +1,7 @@
 //! httpd's front: the options that other programs drive, with httpd's streams and exit codes.
 
 use super::{
-    config::{self, LoadOptions, Loaded, Origin},
+    config::{self, Loaded, Origin},
     dump, local_host,
     options::{self, BadOptions, Options, Print},
     report, version,
@@ -27,7 +27,7 @@ pub(super) fn main(arguments: &[OsString]) -> ExitCode {
         Some(Print::Modules) => return print(&version::compiled_in(modules::ALL)),
         None => {}
     }
-    let mut loaded = config::load(&LoadOptions::new(&options, &origin));
+    let mut loaded = config::load(&config::load_options(&options, &origin));
     if options.skip_document_root {
         loaded.diagnostics.retain(|found| !is_document_root_check(found));
     }
