@@ -3,5 +3,13 @@
 
 use crate::engine::Module;
 
+mod apr;
+pub mod mod_alias;
+pub mod mod_dir;
+pub mod mod_env;
+pub mod mod_mime;
+pub mod mod_setenvif;
+
 /// Every module of this server.
-pub static ALL: &[&Module] = &[];
+pub static ALL: &[&Module] =
+    &[&mod_alias::MODULE, &mod_dir::MODULE, &mod_env::MODULE, &mod_mime::MODULE, &mod_setenvif::MODULE];

@@ -1,0 +1,2 @@
+//! x
+pub static MODULE: crate::engine::Module = crate::engine::Module { ..crate::engine::Module::NOTHING };
