@@ -9,8 +9,8 @@ mod answer;
 mod cx;
 mod decide;
 mod errors;
-mod incoming;
 pub mod exchange;
+mod incoming;
 pub mod log;
 mod module;
 mod request;
@@ -20,7 +20,7 @@ mod walk;
 mod worker;
 
 pub use access::Satisfy;
-pub use answer::{Answer, Cgi, CgiFailure, Content, Decision, Pending, Progress, Sent};
+pub use answer::{Answer, Cgi, CgiFailure, CgiFault, Content, Decision, Pending, Progress, Sent};
 pub use cx::{Cx, LookedUp};
 pub use decide::{Cursor, Engine};
 pub use module::{Hook, LogLines, Module, Order, Phase, Verdict};
