@@ -7,10 +7,10 @@ use super::{
 };
 use crate::{
     diag::Sources,
-    engine::answer::{Cgi, CgiFailure, Ended},
+    engine::answer::{Cgi, CgiFailure, CgiFault},
     http::{
         Status,
-        cgi::{CgiError, CgiHead},
+        cgi::CgiHead,
     },
     policy::compile::{Start, compile},
     policy::table::Tables,
@@ -70,7 +70,7 @@ fn program() -> Cgi {
         nph: false,
         timeout: Duration::from_secs(60),
         limits: [None; 3],
-        on_head: |cx: &mut Cx<'_>, head: Result<Box<CgiHead>, CgiError>, _: &Ended| match head {
+        on_head: |cx: &mut Cx<'_>, head: Result<Box<CgiHead>, CgiFault>| match head {
             Ok(head) => {
                 cx.req.content_type = head.content_type;
                 Verdict::Ok
