@@ -3,5 +3,10 @@
 
 use crate::engine::Module;
 
+mod client;
+pub mod mod_access_compat;
+pub mod mod_authz_core;
+pub mod mod_authz_host;
+
 /// Every module of this server.
-pub static ALL: &[&Module] = &[];
+pub static ALL: &[&Module] = &[&mod_access_compat::MODULE, &mod_authz_core::MODULE, &mod_authz_host::MODULE];
