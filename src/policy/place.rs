@@ -8,7 +8,7 @@ use super::{
     process::Process,
     section::{Pattern, Section, SectionKind},
     server::VhostAddress,
-    table::Lookup,
+    table::{Lookup, Provider},
 };
 use crate::{
     diag::{Diagnostic, Span},
@@ -160,6 +160,16 @@ impl<'p, 't> Place<'p, 't> {
     /// Whether a module is active (`mod_ssl.c` or `ssl_module`).
     pub fn module_active(&self, name: &[u8]) -> bool {
         self.compiler.tables.is_active(name)
+    }
+
+    /// The provider of an active module for a word behind `Require`.
+    pub fn provider(&self, name: &[u8]) -> Option<&'static Provider> {
+        self.compiler.tables.provider(name)
+    }
+
+    /// The names of all providers of active modules.
+    pub fn provider_names(&self) -> impl Iterator<Item = &'static str> + use<'t> {
+        self.compiler.tables.providers().map(|provider| provider.name)
     }
 
     /// A path made absolute under ServerRoot and normalised (ap_server_root_relative).
