@@ -8,10 +8,7 @@ use super::{
 use crate::{
     diag::Sources,
     engine::answer::{Cgi, CgiFailure, CgiFault},
-    http::{
-        Status,
-        cgi::CgiHead,
-    },
+    http::{Status, cgi::CgiHead},
     policy::compile::{Start, compile},
     policy::table::Tables,
     system::{Memory, Opened, System},

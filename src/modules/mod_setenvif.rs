@@ -162,7 +162,11 @@ struct Given {
 }
 
 /// The next word; an empty one counts as missing.
-fn next(words: &mut impl Iterator<Item = crate::syntax::Word>, args: &Args<'_>, what: &str) -> Result<Given, Mistake> {
+fn next(
+    words: &mut impl Iterator<Item = crate::syntax::Word>,
+    args: &Args<'_>,
+    what: &str,
+) -> Result<Given, Mistake> {
     let word = words.next().filter(|word| !word.text.is_empty());
     let missing = || Mistake::new(format!("Missing {what} for {}", args.node.name)).id("RX0341");
     word.map(|word| Given { text: word.text, at: word.span }).ok_or_else(missing)
@@ -216,7 +220,7 @@ fn expression(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     };
     let parsed = expr::parse(&text.text, Mode::Condition, options).map_err(|error| {
         let message = format!("Could not parse expression \"{}\": {}", text.text, error.message);
-        Mistake::new(message).id("RX0344").at(text.at, error.message)
+        Mistake::new(message).id("RX0344").at(text.at, error.message.to_string())
     })?;
     let actions = actions(args, words)?;
     let (name, test) = (Arc::default(), Test::Expr(Arc::new(parsed)));
@@ -355,7 +359,7 @@ fn value(cx: &Cx<'_>, attribute: &Attribute) -> Result<BString, Verdict> {
         Attribute::ServerAddr => address(request.conn.local.ip()),
         Attribute::RequestUri => request.uri.clone(),
         Attribute::RequestMethod => request.method_name.clone(),
-        Attribute::RequestProtocol => format!("HTTP/{}.{}", request.version.0, request.version.1).into(),
+        Attribute::RequestProtocol => request.protocol.clone(),
         Attribute::Name(name) => {
             let found = request.headers_in.get(name).or_else(|| request.env.get(name));
             found.map(ToOwned::to_owned).unwrap_or_default()

@@ -208,7 +208,9 @@ impl<'p, 't> Place<'p, 't> {
         let suffixed = [name, b"_module"].concat();
         let fits = |id: &str| id.as_bytes() == name || id.as_bytes() == suffixed;
         let mut active = self.compiler.tables.active();
-        active.find(|table| table.source.as_bytes() == name || fits(table.identifier)).map(|table| table.identifier)
+        active
+            .find(|table| table.source.as_bytes() == name || fits(table.identifier))
+            .map(|table| table.identifier)
     }
 
     /// Apache's ap_check_cmd_context: an error if the directive stands inside one of `forbidden`.
