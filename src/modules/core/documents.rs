@@ -110,7 +110,8 @@ const DIGEST: u8 = 32;
 
 /// `FileETag`: words with signs change what is around, words without replace it.
 fn file_etag(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
-    let mut flags = place.dir::<CoreDir>().etag.map_or(ETagFlags { bits: 0, added: 0, removed: 0 }, |said| said.value);
+    let mut flags =
+        place.dir::<CoreDir>().etag.map_or(ETagFlags { bits: 0, added: 0, removed: 0 }, |said| said.value);
     let mut explicit = false;
     for word in args.node.words() {
         let (sign, name) = match word.text.as_slice() {
@@ -169,7 +170,8 @@ fn set_handler(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
         Some(expression) => {
             let parsed = expr::parse(expression, expr::Mode::String, expression_options(place));
             let expr = parsed.map_err(|error| {
-                let mistake = Mistake::new(format!("Can't parse expression : {}", error.message)).id("RX0236");
+                let mistake =
+                    Mistake::new(format!("Can't parse expression : {}", error.message)).id("RX0236");
                 mistake.at(args.at(0), "this makes no text")
             })?;
             HandlerName::Expr(Arc::new(expr))
