@@ -26,7 +26,11 @@ pub fn text(explanation: &Explanation) -> String {
         snippet(Some(vhost), sources, &mut out);
     }
     let _ = writeln!(out, "\nstep by step");
+    let mut before = None;
     for event in &explanation.steps {
+        if event.depth == 0 && before.replace(event.phase).is_some_and(|phase| phase > event.phase) {
+            let _ = writeln!(out, "then, for another URL, from the top");
+        }
         step(event, sources, &mut out);
     }
     if !explanation.log.is_empty() {
