@@ -128,6 +128,16 @@ impl Sources {
         self.place(span).line
     }
 
+    /// The bytes of the physical lines that a span touches, the end of the last line included; cut
+    /// where the span leaves the text.
+    pub fn line_range(&self, span: Span) -> std::ops::Range<usize> {
+        let Some(source) = self.files.get(span.file.0 as usize) else { return 0..0 };
+        let start = source.lines[source.line_index(span.start)] as usize;
+        let last = source.line_index(span.end.saturating_sub(1).max(span.start));
+        let end = source.lines.get(last + 1).map_or(source.text.len(), |&n| n as usize);
+        start.min(end)..end
+    }
+
     /// The physical line that holds the start of a span, without its end of line.
     pub fn source_line(&self, span: Span) -> &[u8] {
         let Some(source) = self.files.get(span.file.0 as usize) else { return &[] };

@@ -178,16 +178,3 @@ impl<'a> Cx<'a> {
         Verdict::Status(crate::http::Status(status))
     }
 }
-
-impl Cx<'_> {
-    /// Whether a condition of an `<If>` holds; a condition that cannot be evaluated ends the request.
-    pub fn condition(&mut self, _expr: &crate::policy::expr::Expr, _at: Span) -> Result<bool, Verdict> {
-        Ok(true)
-    }
-}
-impl Cx<'_> {
-    /// The text that a string expression makes.
-    pub fn expand(&mut self, _expr: &crate::policy::expr::Expr, _at: Span) -> Result<bstr::BString, Verdict> {
-        Ok(bstr::BString::default())
-    }
-}

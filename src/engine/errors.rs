@@ -128,12 +128,7 @@ fn redirect(worker: &mut Worker, mut request: Box<Request>, url: &[u8]) -> Box<R
 }
 
 /// The answer with the built-in page, or the ErrorDocument's text.
-fn send(
-    engine: &Engine,
-    worker: &mut Worker,
-    mut request: Box<Request>,
-    also: Option<Status>,
-) -> Decision {
+fn send(engine: &Engine, worker: &mut Worker, mut request: Box<Request>, also: Option<Status>) -> Decision {
     let status = request.status;
     if status.is_header_only() {
         return Decision { request, answer: Answer::Content(Content::Empty) };
@@ -162,7 +157,8 @@ fn send(
         Some(ErrorDocument::Text(text)) => text.to_vec(),
         Some(ErrorDocument::Expr(expr)) => {
             let at = crate::diag::Span::BUILTIN;
-            let text = engine.with_cx(worker, &mut request, "core", &mut Trace::off(), |cx| cx.expand(expr, at));
+            let text =
+                engine.with_cx(worker, &mut request, "core", &mut Trace::off(), |cx| cx.expand(expr, at));
             match text {
                 Ok(text) if !text.starts_with(b"/") && !urls::has_scheme(&text) => text.into(),
                 _ => built_in(engine, &request, core, &location, also),

@@ -72,7 +72,12 @@ pub fn request(
 }
 
 /// The request for a head that could not be read: only its error page and log line are made of it.
-pub fn bad_request(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, bad: &BadRequest) -> Box<Request> {
+pub fn bad_request(
+    engine: &Engine,
+    worker: &Worker,
+    conn: &Rc<Connection>,
+    bad: &BadRequest,
+) -> Box<Request> {
     let mut request = blank(engine, worker, conn, engine.policy.vhosts.choose(conn.local, None));
     request.request_line = bad.request_line.clone();
     request.method = crate::http::Method::from_name(&bad.method_name);
@@ -87,6 +92,28 @@ pub fn bad_request(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, bad:
     }
     request.must_close = !bad.keep_alive;
     request
+}
+
+/// What a client that stopped in the middle of a head is told: 408.
+pub fn timed_out(buffer: &[u8]) -> BadRequest {
+    let line = buffer.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut words = line.split(|&byte| byte == b' ');
+    let mut word = || BString::from(words.next().unwrap_or_default());
+    let (method_name, target) = (word(), word());
+    BadRequest {
+        status: Status(408),
+        ah: "",
+        message: BString::default(),
+        info: true,
+        notes: BString::default(),
+        request_line: line.into(),
+        method_name,
+        target,
+        expect: None,
+        keep_alive: false,
+        in_headers: false,
+    }
 }
 
 fn slashes(request: &Request) -> Slashes {

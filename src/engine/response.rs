@@ -1,16 +1,10 @@
 //! From a decided request to bytes: ranges, framing, the head (what Apache does in its output
 //! filters and in ap_http_header_filter).
 
-use super::{
-    answer::Content,
-    decide::Engine,
-    exchange::Piece,
-    request::Request,
-    urls,
-};
+use super::{answer::Content, decide::Engine, exchange::Piece, request::Request, urls};
 use crate::{
     http::{
-        Headers, Method, Status,
+        Method, Status,
         conditional::{Conditions, range_allowed},
         date, range,
         request::Version,
@@ -95,7 +89,8 @@ pub fn head(
     let core = engine.policy.servers[request.server].core();
     let mut both = request.err_headers_out.clone();
     both.extend(&request.headers_out);
-    let seconds = |said: &crate::policy::Said<Duration>, default| said.value().map_or(default, Duration::as_secs);
+    let seconds =
+        |said: &crate::policy::Said<Duration>, default| said.value().map_or(default, Duration::as_secs);
     let no_keepalive = request.env.contains("nokeepalive");
     let connection = response::persist(&PersistInput {
         status: request.status,
@@ -257,10 +252,4 @@ fn cut(body: &[Piece], one: range::ByteRange) -> Vec<Piece> {
         }
     };
     body.iter().take(1).map(part).collect()
-}
-
-/// Header fields that are set on a request by name, for the few that the exchange itself adds.
-pub fn remove_body_fields(headers: &mut Headers) {
-    headers.remove("Content-Length");
-    headers.remove("Transfer-Encoding");
 }

@@ -53,9 +53,7 @@ pub fn server_port(engine: &Engine, request: &Request) -> u16 {
             .or(physical)
             .or_else(|| server.port.value().copied())
             .unwrap_or_else(|| request.conn.local.port()),
-        CanonicalName::On | CanonicalName::Dns => {
-            server.port.value().copied().or(physical).unwrap_or(80)
-        }
+        CanonicalName::On | CanonicalName::Dns => server.port.value().copied().or(physical).unwrap_or(80),
     }
 }
 
@@ -82,7 +80,8 @@ pub fn construct_url(engine: &Engine, request: &Request, path: &[u8]) -> BString
 
 /// Whether a text begins with a scheme and a colon, as a URL of another server does (ap_is_url).
 pub fn has_scheme(text: &[u8]) -> bool {
-    let scheme = text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')).count();
+    let scheme =
+        text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')).count();
     scheme > 0 && text.get(scheme) == Some(&b':')
 }
 
@@ -103,3 +102,15 @@ pub fn signature(engine: &Engine, request: &Request, core: &CoreDir) -> Vec<u8> 
 pub fn trace_enabled(engine: &Engine, request: &Request) -> bool {
     engine.policy.servers[request.server].core().trace.value_or(Trace::On) != Trace::Off
 }
+
+/// The module interface that rachis stands for: MODULE_MAGIC_NUMBER_MAJOR.
+pub const MODULE_MAGIC_NUMBER: u32 = 20_120_211;
+
+/// DocumentRoot of the request's server (ap_document_root).
+pub fn document_root(engine: &Engine, request: &Request) -> BString {
+    let core = engine.policy.servers[request.server].core();
+    core.document_root.value().cloned().unwrap_or_else(|| DEFAULT_DOCUMENT_ROOT.into())
+}
+
+/// What DocumentRoot is when nothing says it: upstream Apache's own place.
+pub const DEFAULT_DOCUMENT_ROOT: &str = "/usr/local/apache2/htdocs";

@@ -54,11 +54,7 @@ pub fn is_fnmatch(text: &[u8]) -> bool {
     while let Some(b) = bytes.next() {
         match b {
             b'?' | b'*' => return true,
-            b'\\' => {
-                if bytes.next().is_none() {
-                    return false;
-                }
-            }
+            b'\\' => drop(bytes.next()),
             b'[' => nested = true,
             b']' if nested => return true,
             _ => {}

@@ -5,6 +5,8 @@
 
 use std::{fmt, sync::Arc};
 
+use bstr::ByteSlice;
+
 /// Why a pattern does not compile. Apache says only that it does not; each directive has its own
 /// words for that, so PCRE2's reason is extra.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +81,11 @@ impl Regex {
         Some((0..locations.len()).map(|n| locations.get(n)).collect())
     }
 
+    /// How many groups the pattern has, the whole match not counted.
+    pub fn group_count(&self) -> usize {
+        self.inner.program.captures_len().saturating_sub(1)
+    }
+
     /// Number and name of each named group, in order of number.
     pub fn named_groups(&self) -> Vec<(usize, &str)> {
         let names = self.inner.program.capture_names().iter().enumerate();
@@ -100,27 +107,19 @@ impl fmt::Debug for Regex {
     }
 }
 
-/// Fills `$0` to `$9` and `&` of `template` from a match; `\$` and `\&` are the characters
-/// themselves, any other backslash stays. (`AliasMatch`, `RedirectMatch`, `SetEnvIf` use it.)
+/// Fills `$0` to `$9` of `template` from a match; a backslash takes the next byte as it is
+/// (ap_pregsub; `AliasMatch`, `RedirectMatch`, `SetEnvIf` use it).
 pub fn substitute(template: &[u8], subject: &[u8], groups: &[Option<(usize, usize)>]) -> Vec<u8> {
     let mut out = Vec::with_capacity(template.len());
     let mut rest = template;
     loop {
         rest = match rest {
             [] => return out,
-            [b'\\', c @ (b'$' | b'&'), tail @ ..] => {
-                out.push(*c);
-                tail
-            }
             [b'$', n @ b'0'..=b'9', tail @ ..] => {
                 out.extend_from_slice(group(subject, groups, usize::from(n - b'0')));
                 tail
             }
-            [b'&', tail @ ..] => {
-                out.extend_from_slice(group(subject, groups, 0));
-                tail
-            }
-            [c, tail @ ..] => {
+            [b'\\', c, tail @ ..] | [c, tail @ ..] => {
                 out.push(*c);
                 tail
             }
@@ -143,42 +142,46 @@ fn reason(error: &pcre2::Error) -> String {
 /// DOLLAR_ENDONLY: bytes become `\xHH`, and `$` becomes `\z` unless the pattern asks for
 /// multi-line matching, where the option has no effect.
 fn portable(pattern: &[u8]) -> String {
-    let escape_bytes = std::str::from_utf8(pattern).is_err();
+    let is_text = std::str::from_utf8(pattern).is_ok();
     let dollar_is_end = !asks_multiline(pattern);
-    let mut out: Vec<u8> = Vec::with_capacity(pattern.len());
+    let mut out = Vec::with_capacity(pattern.len());
     let (mut rest, mut in_class) = (pattern, false);
-    while let [c, tail @ ..] = rest {
-        rest = tail;
-        match *c {
-            b'\\' if tail.first() == Some(&b'Q') => {
-                let end = bstr::ByteSlice::find(tail, b"\\E").map_or(tail.len(), |at| at + 2);
-                out.push(b'\\');
-                out.extend(tail.iter().take(end).map(|&b| if escape_bytes && b >= 0x80 { b'?' } else { b }));
-                rest = tail.get(end..).unwrap_or_default();
+    while let Some(&first) = rest.first() {
+        let length = match (first, rest.get(1)) {
+            (b'\\', Some(b'Q')) => rest.find(b"\\E").map_or(rest.len(), |at| at + 2),
+            (b'\\', Some(_)) => 2,
+            (b'[', Some(b':')) if in_class => rest.find(b":]").map_or(1, |at| at + 2),
+            (b'[', _) if !in_class => class_head(rest),
+            _ => 1,
+        };
+        in_class = match first {
+            b'[' => true,
+            b']' => false,
+            _ => in_class,
+        };
+        let (piece, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        match piece {
+            b"$" if !in_class && dollar_is_end => out.extend(b"\\z"),
+            _ if is_text || piece.is_ascii() => out.extend(piece),
+            [b'\\', b'Q', quoted @ ..] => {
+                push_hex(&mut out, quoted.strip_suffix(b"\\E").unwrap_or(quoted));
             }
-            b'\\' if tail.first().is_some_and(u8::is_ascii) => {
-                out.extend([b'\\', tail[0]]);
-                rest = tail.get(1..).unwrap_or_default();
-            }
-            b'[' if !in_class => {
-                in_class = true;
-                // A `]` that stands first in a class is a member of it.
-                let head = tail.iter().take_while(|&&b| b == b'^').count().min(1);
-                let head = head + usize::from(tail.get(head) == Some(&b']'));
-                out.push(b'[');
-                out.extend(tail.iter().take(head));
-                rest = tail.get(head..).unwrap_or_default();
-            }
-            b']' => {
-                in_class = false;
-                out.push(b']');
-            }
-            b'$' if !in_class && dollar_is_end => out.extend(b"\\z"),
-            b if b >= 0x80 && escape_bytes => out.extend(format!("\\x{b:02x}").bytes()),
-            b => out.push(b),
+            [b'\\', byte] => push_hex(&mut out, &[*byte]),
+            _ => push_hex(&mut out, piece),
         }
+        rest = after;
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend(bytes.iter().flat_map(|b| format!("\\x{b:02x}").into_bytes()));
+}
+
+/// The bytes of `[`, of a `^` behind it, and of a `]` that stands first and so is a member.
+fn class_head(class: &[u8]) -> usize {
+    let head = if class.get(1) == Some(&b'^') { 2 } else { 1 };
+    head + usize::from(class.get(head) == Some(&b']'))
 }
 
 /// Whether an inline option group such as `(?im)` switches multi-line matching on.
@@ -208,6 +211,7 @@ mod tests {
         check(b"a\\$b", b"a$b", true);
         check(b"(?m)a$", b"a\nb", true);
         check(b"\\Qa$b\\E", b"a$b", true);
+        check(b"^[[:alpha:]$]+$", b"a$", true);
     }
 
     #[test]
@@ -219,6 +223,7 @@ mod tests {
     fn patterns_are_bytes() {
         check(b"^\xff.$", b"\xff\xfe", true);
         check(b"[\xf0-\xff]", b"\xf8", true);
+        check(b"^\\\xff\\Q.\xff\\E$", b"\xff.\xff", true);
         check("^ä$".as_bytes(), "ä".as_bytes(), true);
         check(b"^..$", "ä".as_bytes(), true);
     }
@@ -235,7 +240,9 @@ mod tests {
         let groups = [Some((0, 3)), Some((1, 2)), None];
         let fill = |template: &[u8]| substitute(template, b"abc", &groups);
         assert_eq!(fill(b"/x/$1-$2-$9.$0"), b"/x/b--.abc");
-        assert_eq!(fill(b"\\$1 \\x $ $a"), b"$1 \\x $ $a");
+        // Answers of apache2 2.4.71 to `RedirectMatch "^/t/(.)(.)(z)?" "/x/…"`.
+        assert_eq!(fill(b"\\$1 \\q & \\& $ $a $10"), b"$1 q & & $ $a b0");
+        assert_eq!(fill(b"\\\\$1\\"), b"\\b\\");
     }
 
     #[test]

@@ -3,7 +3,13 @@
 //! Finding does not scan: plain directories and locations hang in a tree keyed by path component,
 //! and only regular expressions and wildcards are tried one by one.
 
-use super::{conf::Conf, core_conf::CoreDir, expr::Expr, fnmatch::{Flags, fnmatch}, regex::Regex};
+use super::{
+    conf::Conf,
+    core_conf::CoreDir,
+    expr::Expr,
+    fnmatch::{Flags, fnmatch},
+    regex::Regex,
+};
 use crate::diag::Span;
 use bstr::{BStr, BString, ByteSlice};
 use rustc_hash::FxHashMap;

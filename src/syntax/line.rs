@@ -81,9 +81,8 @@ pub fn lines_limited(text: &[u8], file: FileId, limit: usize) -> Vec<Line> {
         let logical = logical(text, at, file);
         number += logical.physical;
         let span = Span::new(file, offset(at), offset(logical.end));
-        let length = logical.text.bytes.len();
         let text = trimmed(&logical.text);
-        let kind = if length >= limit { Kind::TooLong } else { classify(&text) };
+        let kind = if logical.length > limit { Kind::TooLong } else { classify(&text) };
         lines.push(Line { span, kind, text, number });
         at = logical.end;
     }
@@ -108,11 +107,13 @@ pub(super) fn single_lines(text: &[u8], file: FileId) -> Vec<Line> {
 struct Logical {
     text: Text,
     end: usize,
+    /// Bytes that count against the limit: the text and the end of its last line.
+    length: usize,
     physical: u32,
 }
 
 fn logical(text: &[u8], start: usize, file: FileId) -> Logical {
-    let mut logical = Logical { text: Text::new(file), end: start, physical: 0 };
+    let mut logical = Logical { text: Text::new(file), end: start, length: 0, physical: 0 };
     while let Some(left) = text.get(logical.end..).filter(|left| !left.is_empty()) {
         let Ok((after, (content, ending))) = physical(left) else { break };
         let (content, joined) = match content.strip_suffix(b"\\") {
@@ -122,7 +123,10 @@ fn logical(text: &[u8], start: usize, file: FileId) -> Logical {
         let nul = content.iter().position(|byte| *byte == 0);
         let kept = content.get(..nul.unwrap_or(content.len())).unwrap_or_default();
         logical.text.push_copy(kept, offset(logical.end));
-        logical.end = text.len() - after.len();
+        let end = text.len() - after.len();
+        let ending_length = end - logical.end - content.len();
+        logical.length = logical.text.bytes.len() + ending_length;
+        logical.end = end;
         logical.physical += 1;
         if !joined || nul.is_some() {
             break;
@@ -238,8 +242,12 @@ mod tests {
 
     #[test]
     fn lines_over_the_limit_are_told() {
-        let lines = lines_limited(b"a\nbbbbbbbbbb\nc", FileId(0), 10);
-        assert_eq!(lines.iter().map(|l| l.kind == Kind::TooLong).collect::<Vec<_>>(), [false, true, false]);
+        let too_long = |text: &[u8]| lines_limited(text, FileId(0), HTACCESS_LIMIT)[0].kind == Kind::TooLong;
+        assert!(!too_long(&[b"#".repeat(8191), b"\n".to_vec()].concat()));
+        assert!(too_long(&[b"#".repeat(8192), b"\n".to_vec()].concat()));
+        assert!(!too_long(&[b"#".repeat(8190), b"\r\n".to_vec()].concat()));
+        assert!(!too_long(&b"#".repeat(8192)));
+        assert!(too_long(&[b"#".repeat(4001), b"\\\n".to_vec(), b"y".repeat(4192)].concat()));
     }
 
     fn config() -> impl Strategy<Value = Vec<u8>> {

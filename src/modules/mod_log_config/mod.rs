@@ -254,7 +254,7 @@ fn condition(place: &Place<'_, '_>, args: &Args<'_>, clause: &[u8]) -> Result<Co
     let options = expr::Options { ssl, dont_vary: true, ..expr::Options::default() };
     match expr::parse(text, expr::Mode::Condition, options) {
         Ok(expr) => Ok(Condition::Expr(Arc::new(expr))),
-        Err(error) => mistake(&error.message, "this is no expression"),
+        Err(error) => mistake(&error.message.to_string(), "this is no expression"),
     }
 }
 

@@ -42,14 +42,21 @@ pub struct Cond {
 /// The kinds of conditions.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CondKind {
-    /// `true`, `false`.
-    Constant(bool),
     /// `! c`.
     Not(Box<Cond>),
     /// `a && b && c`, at least two.
     And(Vec<Cond>),
     /// `a || b || c`, at least two.
     Or(Vec<Cond>),
+    /// Anything else.
+    Test(Test),
+}
+
+/// A condition that is made of no others.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// `true`, `false`.
+    Constant(bool),
     /// `a == b`, `a -lt b`, …
     Compare(CompareOp, Word, Word),
     /// `w =~ /re/`, and `w !~ /re/` when negated.

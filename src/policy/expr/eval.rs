@@ -5,14 +5,14 @@ use std::{fmt, net::IpAddr};
 use bstr::{BString, ByteSlice};
 
 use super::{
-    ast::{CompareOp, Cond, CondKind, Expr, List, Root, UnaryOp, WildcardOp, Word, WordKind},
+    ast::{CompareOp, Cond, CondKind, Expr, List, Root, Test, UnaryOp, WildcardOp, Word, WordKind},
     functions::{self, BadEscape, Function},
     variables::Variable,
 };
 use crate::{
     policy::{
         fnmatch::{Flags, fnmatch},
-        regex,
+        regex::{self, Regex},
     },
     system::{Kind, Stat, System, path},
 };
@@ -33,7 +33,7 @@ pub trait Context {
     fn request_header(&self, name: &[u8]) -> Option<BString>;
     /// A response header: those of errors too, normal ones first.
     fn response_header(&self, name: &[u8]) -> Option<BString>;
-    /// A variable of the request's environment (`SetEnv`, `SetEnvIf`).
+    /// A variable of the request's environment (`SetEnv`, `SetEnvIf`); names are case-free here.
     fn env(&self, name: &[u8]) -> Option<BString>;
     /// A note of the request.
     fn note(&self, name: &[u8]) -> Option<BString>;
@@ -47,6 +47,10 @@ pub trait Context {
     fn peer_extensions(&mut self, oid: &[u8]) -> Vec<BString> {
         let _ = oid;
         Vec::new()
+    }
+    /// The truth of a condition that is made of no others, as it is found: for the trace.
+    fn decided(&mut self, cond: &Cond, truth: bool) {
+        let _ = (cond, truth);
     }
     /// A line for the error log.
     fn log(&mut self, level: LogLevel, text: String);
@@ -82,12 +86,12 @@ pub enum LogLevel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvalError {
     /// Apache's words.
-    pub message: String,
+    pub message: BString,
 }
 
 impl fmt::Display for EvalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        fmt::Display::fmt(&self.message, f)
     }
 }
 
@@ -156,7 +160,7 @@ struct Run<'a, C: ?Sized> {
 
 fn too_deep(level: usize) -> Result<(), EvalError> {
     if level > MAX_RECURSION {
-        return Err(EvalError { message: "Recursion limit reached".to_owned() });
+        return Err(EvalError { message: "Recursion limit reached".into() });
     }
     Ok(())
 }
@@ -166,36 +170,54 @@ impl<C: Context + ?Sized> Run<'_, C> {
     fn cond(&mut self, cond: &Cond, level: usize) -> Result<bool, EvalError> {
         too_deep(level)?;
         match &cond.kind {
-            CondKind::Constant(truth) => Ok(*truth),
             CondKind::Not(inner) => self.cond(inner, level).map(|truth| !truth),
             CondKind::And(parts) => self.chain(parts, level, false),
             CondKind::Or(parts) => self.chain(parts, level, true),
-            CondKind::Compare(op, left, right) => self.compare(*op, left, right, level + 1),
-            CondKind::Match { word, regex, negated, .. } => {
-                let subject = self.word(word, level + 1)?;
-                let groups = regex.captures(&subject);
-                let matched = groups.is_some();
-                *self.captures = Captures::of(subject, groups.unwrap_or_default());
-                Ok(matched != *negated)
+            CondKind::Test(test) => {
+                let truth = self.test(test, level)?;
+                self.context.decided(cond, truth);
+                Ok(truth)
             }
-            CondKind::In(word, list) => self.is_in(word, list, level + 1),
-            CondKind::Unary(op, word) => {
+        }
+    }
+
+    fn test(&mut self, test: &Test, level: usize) -> Result<bool, EvalError> {
+        match test {
+            Test::Constant(truth) => Ok(*truth),
+            Test::Compare(op, left, right) => self.compare(*op, left, right, level + 1),
+            Test::Match { word, regex, negated, .. } => {
+                let subject = self.word(word, level + 1)?;
+                Ok(self.matches(regex, subject) != *negated)
+            }
+            Test::In(word, list) => self.is_in(word, list, level + 1),
+            Test::Unary(op, word) => {
                 let arg = self.word(word, level + 1)?;
                 Ok(self.unary(*op, &arg))
             }
-            CondKind::RemoteIn(subnet) => {
+            Test::RemoteIn(subnet) => {
                 Ok(self.context.remote_ip().is_some_and(|address| subnet.contains(address)))
             }
-            CondKind::IpMatch(word, subnet) => {
+            Test::IpMatch(word, subnet) => {
                 let text = self.word(word, level + 1)?;
                 let address = text.to_str().ok().and_then(|text| text.parse().ok());
                 Ok(address.is_some_and(|address| subnet.contains(address)))
             }
-            CondKind::Wildcard(op, word, pattern) => {
+            Test::Wildcard(op, word, pattern) => {
                 let (text, pattern) = (self.word(word, level + 1)?, self.word(pattern, level + 1)?);
                 Ok(fnmatch(&pattern, &text, wildcard_flags(*op)))
             }
         }
+    }
+
+    /// A pattern without groups leaves `$0` to `$9` alone; one with groups sets or clears them.
+    fn matches(&mut self, regex: &Regex, subject: BString) -> bool {
+        if regex.group_count() == 0 {
+            return regex.is_match(&subject);
+        }
+        let groups = regex.captures(&subject);
+        let matched = groups.is_some();
+        *self.captures = Captures::of(subject, groups.unwrap_or_default());
+        matched
     }
 
     fn chain(&mut self, parts: &[Cond], level: usize, stop_at: bool) -> Result<bool, EvalError> {
@@ -208,13 +230,7 @@ impl<C: Context + ?Sized> Run<'_, C> {
         Ok(!stop_at)
     }
 
-    fn compare(
-        &mut self,
-        op: CompareOp,
-        left: &Word,
-        right: &Word,
-        level: usize,
-    ) -> Result<bool, EvalError> {
+    fn compare(&mut self, op: CompareOp, left: &Word, right: &Word, level: usize) -> Result<bool, EvalError> {
         let (left, right) = (self.word(left, level)?, self.word(right, level)?);
         let strings = left.cmp(&right);
         let integers = integer(&left).cmp(&integer(&right));
@@ -264,11 +280,9 @@ impl<C: Context + ?Sized> Run<'_, C> {
             UnaryOp::Exists => self.stat(arg).is_some(),
             UnaryOp::IsFile => self.stat(arg).is_some_and(|s| s.is_file()),
             UnaryOp::HasSize => self.stat(arg).is_some_and(|s| s.size != 0),
-            UnaryOp::IsExecutable => self.stat(arg).is_some_and(|s| s.mode & 0o111 != 0),
-            UnaryOp::IsLink => {
-                let stat = self.context.system().lstat(path(arg));
-                stat.is_ok_and(|s| s.kind == Kind::Link)
-            }
+            // A link itself is executable by everyone, wherever it leads.
+            UnaryOp::IsExecutable => self.lstat(arg).is_some_and(|s| s.mode & 0o111 != 0),
+            UnaryOp::IsLink => self.lstat(arg).is_some_and(|s| s.kind == Kind::Link),
             UnaryOp::FileAccessible => {
                 let outcome = self.context.sub_request(SubRequestKind::File, arg);
                 outcome.status == 200 && outcome.is_file
@@ -282,6 +296,10 @@ impl<C: Context + ?Sized> Run<'_, C> {
             return None;
         }
         self.context.system().stat(path(name)).ok()
+    }
+
+    fn lstat(&self, name: &[u8]) -> Option<Stat> {
+        self.context.system().lstat(path(name)).ok()
     }
 
     /// In a string as a whole the parts of a row stand on the level of a single one.
@@ -371,19 +389,18 @@ impl<C: Context + ?Sized> Run<'_, C> {
     }
 
     fn file(&mut self, name: &[u8]) -> Result<BString, EvalError> {
-        let fail = |message: String| Err(EvalError { message });
-        let Some(stat) = self.stat(name) else {
-            return fail(format!("Cannot open file {}", name.as_bstr()));
+        let fail = |before: &str, after: &str| {
+            let message = bstr::concat([before.as_bytes(), name, after.as_bytes()]).into();
+            Err(EvalError { message })
         };
+        let Some(stat) = self.stat(name) else { return fail("Cannot open file ", "") };
         if stat.size > MAX_FILE_SIZE {
-            return fail(format!("File {} too large", name.as_bstr()));
+            return fail("File ", " too large");
         }
         match self.context.system().read(path(name), stat.size) {
             Ok(bytes) => Ok(functions::cut_at_nul(bytes)),
-            Err(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
-                fail(format!("Cannot read from file {}", name.as_bstr()))
-            }
-            Err(_) => fail(format!("Cannot open file {}", name.as_bstr())),
+            Err(e) if e.kind() == std::io::ErrorKind::IsADirectory => fail("Cannot read from file ", ""),
+            Err(_) => fail("Cannot open file ", ""),
         }
     }
 }

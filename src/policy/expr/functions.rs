@@ -121,7 +121,7 @@ pub fn cut_at_nul(mut bytes: Vec<u8>) -> BString {
 pub fn escape(arg: &[u8]) -> BString {
     let mut out = Vec::with_capacity(arg.len());
     for &b in arg {
-        if b.is_ascii_alphanumeric() || b"!$&'()*+,-./:=@_~".contains(&b) {
+        if b.is_ascii_alphanumeric() || b"!$&'()*+,-./:;=@_~".contains(&b) {
             out.push(b);
         } else {
             out.extend(format!("%{b:02x}").bytes());

@@ -1,6 +1,7 @@
 //! Text to tokens. Which tokens are possible depends on where one stands: in the open, in a
 //! string, in the name of a variable, or in a function's argument behind a colon.
 
+use bstr::BString;
 use nom::{
     AsChar, IResult, Parser,
     branch::alt,
@@ -23,7 +24,10 @@ pub(super) enum Token {
     Digit(Vec<u8>),
     Id(Vec<u8>),
     String(Vec<u8>),
-    Regex { pattern: Vec<u8>, caseless: bool },
+    Regex {
+        pattern: Vec<u8>,
+        caseless: bool,
+    },
     Backref(u8),
     Unary(u8),
     Binary(Vec<u8>),
@@ -40,7 +44,7 @@ pub(super) enum Token {
     And,
     Not,
     Char(u8),
-    Error(String),
+    Error(BString),
     /// Apache's scanner has no rule for this and ends the process.
     Jammed,
     End,
@@ -146,10 +150,12 @@ impl<'t> Lexer<'t> {
     }
 
     fn open(&mut self) -> (Token, Place) {
-        self.at += self.rest().iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r')).count();
+        self.at += self.rest().iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\n')).count();
         let rest = self.rest();
         let Some(&first) = rest.first() else { return self.take(Token::End, 0) };
+        let unclosed = starts_regex(rest) && regex(rest).is_err();
         match open_token(rest) {
+            _ if unclosed => self.take(Token::End, rest.len()),
             Ok((after, token)) => {
                 match token {
                     Token::StrBegin => self.states.push(State::Str(Some(first))),
@@ -158,15 +164,14 @@ impl<'t> Lexer<'t> {
                 }
                 self.take(token, rest.len() - after.len())
             }
-            Err(_) if starts_regex(rest) => self.take(Token::End, rest.len()),
-            Err(_) => self.take(Token::Error(format!("Parse error near '{}'", char::from(first))), 1),
+            Err(_) => self.take(about("Parse error near", first), 1),
         }
     }
 
     fn var(&mut self) -> (Token, Place) {
         let rest = self.rest();
         match rest.first() {
-            None => self.take(Token::Error(UNTERMINATED.to_owned()), 0),
+            None => self.take(Token::Error(UNTERMINATED.into()), 0),
             Some(b':') => {
                 self.states.pop();
                 self.states.push(State::VarArg);
@@ -178,10 +183,7 @@ impl<'t> Lexer<'t> {
             }
             Some(&other) => match id(rest) {
                 Ok((after, name)) => self.take(Token::Id(name.to_vec()), rest.len() - after.len()),
-                Err(_) => {
-                    let shown = char::from(other);
-                    self.take(Token::Error(format!("Invalid character in variable name '{shown}'")), 1)
-                }
+                Err(_) => self.take(about("Invalid character in variable name", other), 1),
             },
         }
     }
@@ -193,7 +195,7 @@ impl<'t> Lexer<'t> {
             (Err(error), _) => (error, from..self.at),
             (Ok(text), _) if self.at > from => (Token::String(text), from..self.at),
             (_, None) if quote.is_none() => self.take(Token::End, 0),
-            (_, None) => self.take(Token::Error(UNTERMINATED.to_owned()), 0),
+            (_, None) => self.take(Token::Error(UNTERMINATED.into()), 0),
             (_, Some(&b)) if Some(b) == quote => {
                 self.states.pop();
                 self.take(Token::StrEnd, 1)
@@ -208,7 +210,7 @@ impl<'t> Lexer<'t> {
         match (text, self.rest().first()) {
             (Err(error), _) => (error, from..self.at),
             (Ok(text), _) if self.at > from => (Token::String(text), from..self.at),
-            (_, None) => self.take(Token::Error(UNTERMINATED.to_owned()), 0),
+            (_, None) => self.take(Token::Error(UNTERMINATED.into()), 0),
             (_, Some(b'}')) => {
                 self.states.pop();
                 self.take(Token::VarEnd, 1)
@@ -231,6 +233,7 @@ impl<'t> Lexer<'t> {
 
     /// Plain text up to a stop, a variable, or a back-reference; cut at the first NUL it makes.
     fn text_until(&mut self, stop: impl Fn(u8) -> bool) -> Result<Vec<u8>, Token> {
+        let in_quotes = self.states.last() != Some(&State::Str(None));
         let mut out = Vec::new();
         loop {
             match self.rest() {
@@ -238,10 +241,11 @@ impl<'t> Lexer<'t> {
                 [b'\\', ..] => match escape(self.rest()) {
                     Ok((after, byte)) => {
                         self.at = self.text.len() - after.len();
-                        out.push(byte.map_err(|text| Token::Error(text.to_owned()))?);
+                        out.push(byte.map_err(|text| Token::Error(text.into()))?);
                     }
                     Err(_) => return Err(Token::Jammed),
                 },
+                [b'\n', ..] if in_quotes => return Err(Token::Error(UNTERMINATED.into())),
                 [b, ..] if stop(*b) => break,
                 [b, ..] => {
                     out.push(*b);
@@ -249,7 +253,7 @@ impl<'t> Lexer<'t> {
                 }
             }
             if out.len() >= MAX_STRING_LEN {
-                return Err(Token::Error("String too long".to_owned()));
+                return Err(Token::Error("String too long".into()));
             }
         }
         if let Some(nul) = out.iter().position(|&b| b == 0) {
@@ -257,6 +261,12 @@ impl<'t> Lexer<'t> {
         }
         Ok(out)
     }
+}
+
+/// A complaint about one byte, which need not be ASCII.
+fn about(what: &str, byte: u8) -> Token {
+    let message = [what.as_bytes(), b" '", &[byte], b"'"].concat();
+    Token::Error(message.into())
 }
 
 const UNTERMINATED: &str = "Unterminated string or variable";
@@ -315,7 +325,8 @@ fn digits(text: &[u8]) -> IResult<&[u8], Token> {
 fn dashed(text: &[u8]) -> IResult<&[u8], Token> {
     let (rest, _) = tag("-").parse(text)?;
     let (after, name) =
-        recognize(pair(satisfy(|c| c.is_ascii_alphabetic() || c == '_'), take_while(is_id_byte))).parse(rest)?;
+        recognize(pair(satisfy(|c| c.is_ascii_alphabetic() || c == '_'), take_while(is_id_byte)))
+            .parse(rest)?;
     let token = match name {
         b"in" => Token::In,
         [letter] if letter.is_ascii_alphabetic() => Token::Unary(*letter),
@@ -391,7 +402,7 @@ fn regex(text: &[u8]) -> IResult<&[u8], Token> {
     let (rest, delimiter) = regex_start(text)?;
     let (rest, pattern) = take_till(|b| b == delimiter).parse(rest)?;
     if pattern.len() >= MAX_STRING_LEN {
-        return Ok((rest, Token::Error("Regexp too long".to_owned())));
+        return Ok((rest, Token::Error("Regexp too long".into())));
     }
     let (rest, _) = nom::bytes::complete::take(1usize).parse(rest)?;
     let (rest, flag) = opt(tag("i")).parse(rest)?;

@@ -14,7 +14,9 @@ pub mod subnet;
 mod tests;
 mod variables;
 
-pub use ast::{CompareOp, Cond, CondKind, Expr, List, Place, Root, UnaryOp, WildcardOp, Word, WordKind};
+pub use ast::{
+    CompareOp, Cond, CondKind, Expr, List, Place, Root, Test, UnaryOp, WildcardOp, Word, WordKind,
+};
 pub use eval::{Captures, Context, EvalError, LogLevel, SubRequest, SubRequestKind, eval, eval_string};
 pub use functions::Function;
 pub use parse::{Mode, Options, ParseError, parse};

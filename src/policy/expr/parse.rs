@@ -6,8 +6,10 @@
 
 use std::fmt;
 
+use bstr::BString;
+
 use super::{
-    ast::{Cond, CondKind, Expr, List, Place, Root, UnaryOp, WildcardOp, Word, WordKind},
+    ast::{Cond, CondKind, Expr, List, Place, Root, Test, UnaryOp, WildcardOp, Word, WordKind},
     functions::Function,
     lex::{Lexer, Token},
     subnet::Subnet,
@@ -16,7 +18,7 @@ use super::{
 use crate::policy::regex::Regex;
 
 /// Parentheses and calls may nest this deep. (Apache refuses to evaluate more than 20 anyway.)
-const MAX_DEPTH: usize = 100;
+const MAX_DEPTH: usize = 250;
 
 /// What the expression is to yield.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +36,8 @@ pub struct Options {
     pub ssl: bool,
     /// Functions that read files are refused, as in `.htaccess`.
     pub no_file_functions: bool,
-    /// Operators that read files are refused too, as in mod_include.
-    pub no_file_operators: bool,
+    /// mod_include's `<!--#if expr=…-->`: nothing that reads files, and `v(…)` for `reqenv(…)`.
+    pub include: bool,
     /// Request headers do not join `Vary` (AP_EXPR_FLAG_DONT_VARY).
     pub dont_vary: bool,
 }
@@ -44,14 +46,14 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     /// Apache's words, to be put behind the directive's own.
-    pub message: String,
+    pub message: BString,
     /// The part of the text that is wrong.
     pub place: Place,
 }
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        fmt::Display::fmt(&self.message, f)
     }
 }
 
@@ -76,7 +78,7 @@ pub fn parse(text: &[u8], mode: Mode, options: Options) -> Result<Expr, ParseErr
         (Err(Stop::Here(error)), _) => Err(error),
         (Err(Stop::Syntax(mut error)), found) => {
             if let Some(found) = found {
-                error.message = format!("{}: {}", error.message, found.message);
+                error.message = bstr::concat([error.message.as_slice(), b": ", &found.message]).into();
             }
             Err(error)
         }
@@ -107,20 +109,28 @@ struct Parser<'t> {
 impl Parser<'_> {
     /// Bison reads a token only when it has to; an error in it overwrites what was found before.
     fn peek(&mut self) -> (&Token, &Place) {
-        if self.peeked.is_none() {
-            let (token, place) = self.lexer.next();
-            if let Token::Error(message) = &token {
-                self.found = Some(ParseError { message: message.clone(), place: place.clone() });
-            }
-            self.peeked = Some((token, place));
+        let peeked = self.taken();
+        let (token, place) = self.peeked.insert(peeked);
+        (token, place)
+    }
+
+    fn taken(&mut self) -> (Token, Place) {
+        match self.peeked.take() {
+            Some(peeked) => peeked,
+            None => self.read(),
         }
-        let (token, place) = self.peeked.get_or_insert_with(|| (Token::End, 0..0));
+    }
+
+    fn read(&mut self) -> (Token, Place) {
+        let (token, place) = self.lexer.next();
+        if let Token::Error(message) = &token {
+            self.found = Some(ParseError { message: message.clone(), place: place.clone() });
+        }
         (token, place)
     }
 
     fn advance(&mut self) -> (Token, Place) {
-        self.peek();
-        let (token, place) = self.peeked.take().unwrap_or((Token::End, self.end..self.end));
+        let (token, place) = self.taken();
         self.end = place.end;
         (token, place)
     }
@@ -130,20 +140,20 @@ impl Parser<'_> {
         let (token, place) = self.peek();
         let place = place.clone();
         if *token == Token::Jammed {
-            return Err(Stop::Here(ParseError { message: "flex scanner jammed".to_owned(), place }));
+            return Err(Stop::Here(ParseError { message: "flex scanner jammed".into(), place }));
         }
         let mut message = format!("syntax error, unexpected {}", token.name());
         if !expected.is_empty() {
             message.push_str(", expecting ");
             message.push_str(&expected.join(" or "));
         }
-        Err(Stop::Syntax(ParseError { message, place }))
+        Err(Stop::Syntax(ParseError { message: message.into(), place }))
     }
 
     /// An error of the scanner where the grammar has room for one: its message alone.
     fn scanner_error<T>(&mut self) -> Parsed<T> {
         let (token, place) = self.advance();
-        let message = if let Token::Error(message) = token { message } else { "syntax error".to_owned() };
+        let message = if let Token::Error(message) = token { message } else { "syntax error".into() };
         Err(Stop::Here(ParseError { message, place }))
     }
 
@@ -156,13 +166,13 @@ impl Parser<'_> {
     }
 
     fn note(&mut self, message: String, place: Place) {
-        self.found = Some(ParseError { message, place });
+        self.found = Some(ParseError { message: message.into(), place });
     }
 
     fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.depth >= MAX_DEPTH {
             let place = self.peek().1.clone();
-            return Err(Stop::Here(ParseError { message: "memory exhausted".to_owned(), place }));
+            return Err(Stop::Here(ParseError { message: "memory exhausted".into(), place }));
         }
         self.depth += 1;
         let result = inner(self);
@@ -227,7 +237,7 @@ impl Parser<'_> {
         let (token, place) = self.peek();
         let start = place.start;
         let kind = match token {
-            Token::True | Token::False => CondKind::Constant(self.advance().0 == Token::True),
+            Token::True | Token::False => CondKind::Test(Test::Constant(self.advance().0 == Token::True)),
             Token::Char(b'(') => {
                 self.advance();
                 let inner = self.nested(Self::or)?;
@@ -237,15 +247,15 @@ impl Parser<'_> {
             Token::Unary(letter) => {
                 let letter = *letter;
                 let (_, operator) = self.advance();
-                self.unary(letter, operator)?
+                CondKind::Test(self.unary(letter, operator)?)
             }
             Token::Error(_) => return self.scanner_error(),
-            _ => self.comparison()?,
+            _ => CondKind::Test(self.comparison()?),
         };
         Ok(Cond { place: start..self.end, kind })
     }
 
-    fn unary(&mut self, letter: u8, operator: Place) -> Parsed<CondKind> {
+    fn unary(&mut self, letter: u8, operator: Place) -> Parsed<Test> {
         let word = self.word()?;
         let op = match letter {
             b'd' => UnaryOp::IsDir,
@@ -261,18 +271,18 @@ impl Parser<'_> {
             b'T' => UnaryOp::IsTrue,
             b'R' => {
                 let subnet = self.subnet("R", &word);
-                return Ok(subnet.map_or(CondKind::Constant(false), CondKind::RemoteIn));
+                return Ok(subnet.map_or(Test::Constant(false), Test::RemoteIn));
             }
             other => {
                 self.note(format!("Unary operator '-{}' does not exist", char::from(other)), operator);
-                return Ok(CondKind::Constant(false));
+                return Ok(Test::Constant(false));
             }
         };
         let reads_files = matches!(letter, b'd' | b'e' | b'f' | b's' | b'L' | b'h' | b'x');
-        if reads_files && self.options.no_file_operators {
+        if reads_files && self.options.include {
             self.note(format!("-{} not available in restricted context", char::from(letter)), operator);
         }
-        Ok(CondKind::Unary(op, word))
+        Ok(Test::Unary(op, word))
     }
 
     /// The network that `-R` and `-ipmatch` want as a plain string.
@@ -289,17 +299,17 @@ impl Parser<'_> {
         subnet
     }
 
-    fn comparison(&mut self) -> Parsed<CondKind> {
+    fn comparison(&mut self) -> Parsed<Test> {
         let left = self.word()?;
         match self.peek().0.clone() {
             Token::Compare(op) => {
                 self.advance();
-                Ok(CondKind::Compare(op, left, self.word()?))
+                Ok(Test::Compare(op, left, self.word()?))
             }
             Token::Reg | Token::Nre => self.matching(left),
             Token::In => {
                 self.advance();
-                Ok(CondKind::In(left, self.list()?))
+                Ok(Test::In(left, self.list()?))
             }
             Token::Binary(name) => {
                 let (_, operator) = self.advance();
@@ -309,22 +319,22 @@ impl Parser<'_> {
         }
     }
 
-    fn matching(&mut self, word: Word) -> Parsed<CondKind> {
+    fn matching(&mut self, word: Word) -> Parsed<Test> {
         let negated = self.advance().0 == Token::Nre;
         let Token::Regex { pattern, caseless } = self.peek().0.clone() else {
             return self.unexpected(&["T_REGEX", "T_REGEX_I"]);
         };
         let regex_place = self.advance().1;
         match Regex::new(&pattern, caseless) {
-            Ok(regex) => Ok(CondKind::Match { word, regex, regex_place, negated }),
+            Ok(regex) => Ok(Test::Match { word, regex, regex_place, negated }),
             Err(_) => {
-                let message = "Failed to compile regular expression".to_owned();
+                let message = "Failed to compile regular expression".into();
                 Err(Stop::Here(ParseError { message, place: regex_place }))
             }
         }
     }
 
-    fn binary(&mut self, name: &[u8], operator: Place, left: Word) -> Parsed<CondKind> {
+    fn binary(&mut self, name: &[u8], operator: Place, left: Word) -> Parsed<Test> {
         let right = self.word()?;
         let op = match name.to_ascii_lowercase().as_slice() {
             b"strmatch" => WildcardOp::StrMatch,
@@ -332,15 +342,15 @@ impl Parser<'_> {
             b"fnmatch" => WildcardOp::FnMatch,
             b"ipmatch" => {
                 let subnet = self.subnet(&name.escape_ascii().to_string(), &right);
-                return Ok(subnet.map_or(CondKind::Constant(false), |s| CondKind::IpMatch(left, s)));
+                return Ok(subnet.map_or(Test::Constant(false), |s| Test::IpMatch(left, s)));
             }
             _ => {
                 let message = format!("Binary operator '-{}' does not exist", name.escape_ascii());
                 self.note(message, operator);
-                return Ok(CondKind::Constant(false));
+                return Ok(Test::Constant(false));
             }
         };
-        Ok(CondKind::Wildcard(op, left, right))
+        Ok(Test::Wildcard(op, left, right))
     }
 
     fn list(&mut self) -> Parsed<List> {
@@ -417,11 +427,15 @@ impl Parser<'_> {
     }
 
     fn call(&mut self, name: &[u8], place: Place, arg: Word) -> WordKind {
-        let function = Function::named(name, self.options.ssl);
+        let Options { ssl, include, no_file_functions, .. } = self.options;
+        let function = match name {
+            [b'v' | b'V'] if include => Some(Function::Reqenv),
+            _ => Function::named(name, ssl),
+        };
         if function.is_none() {
             self.missing("Function", name, place.clone());
         }
-        if function.is_some_and(Function::is_restricted) && self.options.no_file_functions {
+        if function.is_some_and(Function::is_restricted) && (no_file_functions || include) {
             self.note(format!("{} not available in restricted context", name.escape_ascii()), place);
         }
         WordKind::Call(function.unwrap_or(Function::Note), Box::new(arg))

@@ -29,7 +29,7 @@ impl Subnet {
             (bits == 32).then_some(())?;
             u128::from(u32::from(mask.parse::<Ipv4Addr>().ok()?))
         };
-        let (v4, net) = number(address);
+        let (v4, net) = number(plain(address)?);
         Some(Subnet { v4, net: net & mask, mask })
     }
 
@@ -40,16 +40,15 @@ impl Subnet {
     }
 
     fn host(address: IpAddr) -> Option<Subnet> {
-        let (v4, net) = number(address);
+        let (v4, net) = number(plain(address)?);
         Some(Subnet { v4, net, mask: if v4 { u128::from(u32::MAX) } else { u128::MAX } })
     }
 
     /// One to four octets, the last of which may be followed by a dot.
     fn prefix(text: &str) -> Option<Subnet> {
         let octets = text.strip_suffix('.').unwrap_or(text).split('.');
-        let octets: Option<Vec<u8>> = octets
-            .map(|o| o.bytes().all(|b| b.is_ascii_digit()).then(|| o.parse().ok()).flatten())
-            .collect();
+        let octets: Option<Vec<u8>> =
+            octets.map(|o| o.bytes().all(|b| b.is_ascii_digit()).then(|| o.parse().ok()).flatten()).collect();
         let octets = octets.filter(|o| o.len() <= 4)?;
         let (mut net, mut mask) = (0u128, 0u128);
         for n in 0..4 {
@@ -59,6 +58,11 @@ impl Subnet {
         }
         Some(Subnet { v4: true, net, mask })
     }
+}
+
+/// Apache refuses `::ffff:a.b.c.d` in a network.
+fn plain(address: IpAddr) -> Option<IpAddr> {
+    (address.to_canonical() == address).then_some(address)
 }
 
 fn number(address: IpAddr) -> (bool, u128) {
@@ -95,7 +99,9 @@ mod tests {
 
     #[test]
     fn what_is_none() {
-        for text in ["", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/8/9", "10.0.0.0/8a", "::/0", "foo", "x.y"] {
+        for text in
+            ["", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/8/9", "10.0.0.0/8a", "::/0", "foo", "x.y"]
+        {
             assert_eq!(Subnet::parse(text.as_bytes()), None, "{text}");
         }
     }

@@ -41,11 +41,7 @@ impl Reader<'_> {
         } else if node.name.starts_with(b"</") {
             self.close_section(node);
         } else if self.depth() >= MAX_DEPTH {
-            let diagnostic = Diagnostic::error("RX0012", node.span, "sections are nested too deeply")
-                .with_note(format!(
-                    "at most {MAX_DEPTH} sections may be open at a time; this one is not opened"
-                ));
-            self.out.diagnostics.push(diagnostic);
+            self.too_deep(&node);
         } else {
             self.block().stack.push(node);
         }
@@ -78,6 +74,16 @@ impl Reader<'_> {
                 "a line may have 16 MiB, joined lines counted together"
             });
         self.out.diagnostics.push(diagnostic);
+    }
+
+    /// Told once: where one section is too deep, thousands are.
+    fn too_deep(&mut self, node: &Node) {
+        if !std::mem::replace(&mut self.told_depth, true) {
+            let note =
+                format!("at most {MAX_DEPTH} sections may be open at a time; deeper ones are not opened");
+            let diagnostic = Diagnostic::error("RX0012", node.span, "sections are nested too deeply");
+            self.out.diagnostics.push(diagnostic.with_note(note));
+        }
     }
 
     fn nameless(&mut self, span: Span) {

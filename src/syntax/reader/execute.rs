@@ -31,8 +31,16 @@ const MODULES: [&str; 6] =
     ["<IfVersion", "<Macro", "MacroIgnoreBadNesting", "MacroIgnoreEmptyArgs", "UndefMacro", "Use"];
 
 /// What may never stand in an `.htaccess`.
-const SERVER_ONLY: [&str; 6] =
-    ["DefaultRuntimeDir", "Include", "IncludeOptional", "LoadFile", "LoadModule", "ServerRoot"];
+const SERVER_ONLY: [&str; 8] = [
+    "DefaultRuntimeDir",
+    "Define",
+    "Include",
+    "IncludeOptional",
+    "LoadFile",
+    "LoadModule",
+    "ServerRoot",
+    "UnDefine",
+];
 
 /// How Apache ends its message about a wrong number of arguments.
 const fn describe(name: &str) -> &'static str {
@@ -146,9 +154,6 @@ impl Reader<'_> {
         if self.colon(node, name) {
             return;
         }
-        if self.htaccess {
-            return self.htaccess_define(node);
-        }
         let value = value.map(|word| word.text.as_bytes());
         self.state.defines.define(&name.text, value, node.span);
     }
@@ -157,9 +162,6 @@ impl Reader<'_> {
         let Some([name]) = self.take(node, "one argument") else { return };
         if self.colon(node, &name) {
             return;
-        }
-        if self.htaccess {
-            return self.htaccess_define(node);
         }
         self.state.defines.undefine(&name.text);
     }
@@ -173,13 +175,6 @@ impl Reader<'_> {
             self.error_at(node, diagnostic, "Variable name must not contain ':'");
         }
         colon
-    }
-
-    fn htaccess_define(&mut self, node: &Node) {
-        let name = proper(node);
-        let diagnostic =
-            Diagnostic::error("RX0052", node.span, format!("{name} cannot stand in an .htaccess"));
-        self.error_at(node, diagnostic, &format!("{name} cannot occur within htaccess files"));
     }
 
     fn server_root(&mut self, node: &Node) {

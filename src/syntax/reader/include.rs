@@ -148,7 +148,7 @@ impl Reader<'_> {
         if !has_wildcard(first) {
             return self.include_wildcard(job, &joined(dir, first), rest);
         }
-        let entries = match self.system.read_dir(path(dir)) {
+        let entries = match self.system.stat(path(dir)).and_then(|_| self.system.read_dir(path(dir))) {
             Ok(entries) => entries,
             Err(error) => return self.no_directory(job, dir, &error),
         };

@@ -10,7 +10,13 @@ mod define;
 mod execute;
 mod include;
 mod macros;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod oracle_modules;
 mod structure;
+#[cfg(test)]
+mod tests;
 mod version;
 
 use std::collections::HashMap;
@@ -140,6 +146,7 @@ pub fn read(
         htaccess: matches!(input, Input::Htaccess { .. }),
         include_depth: 0,
         aborted: false,
+        told_depth: false,
     };
     reader.out.nodes = reader.input(input);
     reader.out
@@ -160,6 +167,8 @@ struct Reader<'a> {
     include_depth: u32,
     /// Set when files include one another without end; all reading stops then.
     aborted: bool,
+    /// Whether it was told that sections are nested too deeply.
+    told_depth: bool,
 }
 
 /// How Apache's texts for errors in a unit begin.

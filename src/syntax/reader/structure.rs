@@ -5,7 +5,7 @@
 
 use bstr::{BStr, BString, ByteSlice};
 
-use super::{Block, Origin, Reader, Skipped};
+use super::{Block, Reader, Skipped};
 use crate::{
     diag::{Diagnostic, Span},
     syntax::{Kind, Line, Node},
@@ -109,10 +109,11 @@ impl Reader<'_> {
             Some((conditional, span))
                 if conditional.get(1..).is_some_and(|n| n.eq_ignore_ascii_case(&name)) =>
             {
-                let diagnostic = diagnostic
+                let mut diagnostic = diagnostic
                     .with_context(span, "opened here")
                     .with_note("the line that closes this section must be the closing tag and nothing else")
                     .with_edit("leave only the tag", tag.span, format!("</{name}>"));
+                diagnostic.headline = format!("</{name}> closes nothing: its line is not exactly this tag");
                 self.error_at(&tag, diagnostic, &text);
                 self.close_block(Some(tag.span));
             }
@@ -399,14 +400,6 @@ impl Reader<'_> {
             .with_note("the end of the file came first")
             .with_edit(format!("add </{name}>"), end, fix);
         self.error_at(opened, diagnostic, &text);
-    }
-}
-
-impl Origin {
-    /// Whether it is the texts of `-C` or `-c`.
-    #[cfg(test)]
-    pub(super) fn is_directives(&self) -> bool {
-        *self == Origin::Directives
     }
 }
 

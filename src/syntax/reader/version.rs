@@ -108,11 +108,11 @@ fn compare(version: &[u8]) -> Result<Ordering, Error> {
     Ok(VERSION.cmp(&given))
 }
 
-/// `major[.minor[.patch]]`; a dot may end it.
+/// `major[.minor[.patch]]`; a dot may end any of them.
 fn numbers(input: &[u8]) -> IResult<&[u8], (u32, u32, u32)> {
     let part = || opt(preceded(char('.'), digit0));
     let all = (digit1, part(), part());
-    let (rest, (major, minor, patch)) = terminated(all, eof).parse(input)?;
+    let (rest, (major, minor, patch)) = terminated(all, (opt(char('.')), eof)).parse(input)?;
     Ok((rest, (number(major), number(minor.unwrap_or_default()), number(patch.unwrap_or_default()))))
 }
 

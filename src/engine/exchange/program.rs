@@ -1,0 +1,331 @@
+//! A CGI program's part of an exchange: its input, the head it prints, its output, its end.
+
+use super::{
+    Ask, Body, CgiFailure, Exchange, HALF_CLOSED, Input, Piece, Request, Sent, State, Status, Step, Trace,
+    response,
+};
+use crate::{
+    engine::{
+        answer::{Cgi, Ended},
+        cx::Cx,
+        module::Verdict,
+    },
+    http::{
+        cgi::{CgiError, CgiHead, Scan, Scanner},
+        chunked::{CHUNK_END, LAST_CHUNK, chunk_head},
+    },
+};
+use std::time::Duration;
+
+/// How long after the end of its output a program's exit status is waited for, so that the log can
+/// name it.
+const EXIT_STATUS: Duration = Duration::from_millis(250);
+
+/// Bytes of output kept for the explanation of a failure.
+const KEPT: usize = 1024;
+
+/// A program that runs for a request.
+#[derive(Debug)]
+pub(super) struct Program {
+    pub request: Box<Request>,
+    pub timeout: Duration,
+    /// Output was handed out that is not written yet.
+    pub sending: bool,
+    /// Input was given that the program has not taken yet.
+    pub feeding: bool,
+    /// Bytes of body and of everything handed out.
+    pub body: u64,
+    pub total: u64,
+    stage: Stage,
+    on_head: fn(&mut Cx<'_>, Result<Box<CgiHead>, CgiError>, &Ended) -> Verdict,
+    on_stderr: fn(&mut Cx<'_>, &[u8]),
+    on_failure: fn(&mut Cx<'_>, &CgiFailure) -> Verdict,
+    /// What it printed first, and how it ended.
+    ended: Ended,
+    /// A line of standard error that is not complete.
+    stderr: Vec<u8>,
+    /// The time-out that ran out was that of a client which had closed its side.
+    half_closed: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// It prints its head.
+    Head(Scanner),
+    /// It closed its output without a complete head; its exit status is waited for.
+    Headless(Scanner),
+    /// The rest of its output is the body.
+    Relay { chunked: bool, persists: bool, silent: bool },
+    /// It speaks HTTP itself.
+    Raw,
+}
+
+impl Exchange {
+    /// Starts a program for a request.
+    pub(super) fn spawn(&mut self, mut request: Box<Request>, cgi: Box<Cgi>, step: &mut Step<'_, '_>) {
+        if self.body.exceeds() {
+            request.must_close = true;
+            let progress = step.engine.die(step.worker, request, Status(413), &mut Trace::off());
+            return self.progress(progress, step);
+        }
+        if !self.body.is_done() {
+            self.invite(&mut request, step);
+        }
+        let stage = if cgi.nph { Stage::Raw } else { Stage::Head(Scanner::new()) };
+        let (on_head, on_stderr, on_failure) = (cgi.on_head, cgi.on_stderr, cgi.on_failure);
+        self.state = State::Program(Box::new(Program {
+            request,
+            timeout: cgi.timeout,
+            sending: false,
+            feeding: false,
+            body: 0,
+            total: 0,
+            stage,
+            on_head,
+            on_stderr,
+            on_failure,
+            ended: Ended::default(),
+            stderr: Vec::new(),
+            half_closed: false,
+        }));
+        step.out.asks.push(Ask::Wake(Some(cgi.timeout)));
+        step.out.asks.push(Ask::Spawn(cgi));
+        self.feed(step);
+    }
+
+    /// Gives the program what came of the request's body.
+    pub(super) fn feed(&mut self, step: &mut Step<'_, '_>) {
+        let State::Program(program) = &mut self.state else { return };
+        if self.body.is_done() && !program.feeding && self.body.received == 0 {
+            step.out.asks.push(Ask::CloseChildInput);
+            return;
+        }
+        let mut input = &self.buffer[..];
+        let before = input.len();
+        let mut data = Vec::new();
+        let taken = self.body.take(&mut input, |bytes| data.extend_from_slice(bytes));
+        let used = before - input.len();
+        self.buffer.drain(..used);
+        match taken {
+            Ok(()) => {
+                if !data.is_empty() {
+                    program.feeding = true;
+                    step.out.asks.push(Ask::FeedChild(data));
+                }
+                if self.body.is_done() {
+                    step.out.asks.push(Ask::CloseChildInput);
+                }
+            }
+            Err(status) => {
+                self.body = Body::none();
+                self.abandon(Verdict::Status(status), Ask::KillChild, step);
+            }
+        }
+    }
+
+    /// Something came from the program.
+    pub(super) fn child(&mut self, input: Input<'_>, step: &mut Step<'_, '_>) {
+        let State::Program(program) = &mut self.state else { return };
+        match input {
+            Input::Child(bytes) => self.output(bytes, step),
+            Input::ChildStderr(bytes) => {
+                program.stderr.extend_from_slice(bytes);
+                program.stderr_lines(step, false);
+            }
+            Input::ChildFed => program.feeding = false,
+            Input::ChildClosed => self.output_closed(step),
+            Input::ChildExit(status) => {
+                program.ended.status = Some(status);
+                program.stderr_lines(step, true);
+                if matches!(program.stage, Stage::Headless(_)) {
+                    self.headless(step);
+                }
+            }
+            Input::SpawnFailed(what, error) => {
+                let failure = CgiFailure::Exec { step: what, error };
+                let verdict = program.failure(&failure, step);
+                self.abandon(verdict, Ask::Wake(None), step);
+            }
+            _ => {}
+        }
+    }
+
+    fn output(&mut self, bytes: &[u8], step: &mut Step<'_, '_>) {
+        let State::Program(program) = &mut self.state else { return };
+        let room = KEPT.saturating_sub(program.ended.output.len()).min(bytes.len());
+        program.ended.output.extend_from_slice(&bytes[..room]);
+        step.out.asks.push(Ask::Wake(Some(program.timeout)));
+        match &mut program.stage {
+            Stage::Head(scanner) => match scanner.feed(bytes) {
+                Ok(Scan::Partial) => {}
+                Ok(Scan::Done(head, used)) => self.head(head, &bytes[used..], step),
+                Err(error) => self.bad_head(error, step),
+            },
+            Stage::Headless(_) => {}
+            Stage::Relay { .. } | Stage::Raw => program.relay(bytes, step),
+        }
+    }
+
+    /// The program's head is complete.
+    fn head(&mut self, head: Box<CgiHead>, rest: &[u8], step: &mut Step<'_, '_>) {
+        let State::Program(program) = &mut self.state else { return };
+        let (on_head, ended) = (program.on_head, std::mem::take(&mut program.ended));
+        let verdict = program.with_cx(step, |cx| on_head(cx, Ok(head), &ended));
+        program.ended = ended;
+        if !matches!(verdict, Verdict::Ok) {
+            return self.abandon(verdict, Ask::LeaveChild, step);
+        }
+        step.errors(&mut program.request);
+        let request = &program.request;
+        let standing = response::Standing {
+            closing: self.stopping || self.client_eof,
+            expecting_100: request.expect_continue,
+            served: self.conn.keepalives.get(),
+        };
+        match response::head(step.engine, request, standing) {
+            Ok((bytes, connection)) => {
+                let silent = request.header_only() || request.status.is_header_only();
+                let (chunked, persists) = (connection.chunked, connection.persists);
+                program.stage = Stage::Relay { chunked, persists, silent };
+                program.total += bytes.len() as u64;
+                program.sending = !bytes.is_empty();
+                if !bytes.is_empty() {
+                    step.out.pieces.push(Piece::Bytes(bytes));
+                }
+                program.relay(rest, step);
+            }
+            Err(bad) => {
+                let refused = response::Refused::Header(bad);
+                let status = step.refused(&mut program.request, &refused);
+                self.abandon(Verdict::Status(status), Ask::LeaveChild, step);
+            }
+        }
+    }
+
+    fn bad_head(&mut self, error: CgiError, step: &mut Step<'_, '_>) {
+        let State::Program(program) = &mut self.state else { return };
+        program.stderr_lines(step, true);
+        let (on_head, ended) = (program.on_head, std::mem::take(&mut program.ended));
+        let verdict = program.with_cx(step, |cx| on_head(cx, Err(error), &ended));
+        self.abandon(verdict, Ask::LeaveChild, step);
+    }
+
+    fn output_closed(&mut self, step: &mut Step<'_, '_>) {
+        let State::Program(program) = &mut self.state else { return };
+        match std::mem::replace(&mut program.stage, Stage::Raw) {
+            Stage::Head(scanner) => {
+                let ended = program.ended.status.is_some();
+                program.stage = Stage::Headless(scanner);
+                if ended {
+                    return self.headless(step);
+                }
+                step.out.asks.push(Ask::Wake(Some(EXIT_STATUS)));
+            }
+            Stage::Relay { chunked, persists, silent } => {
+                program.stderr_lines(step, true);
+                if chunked && !silent {
+                    program.total += LAST_CHUNK.len() as u64;
+                    step.out.pieces.push(Piece::Bytes(LAST_CHUNK.to_vec()));
+                }
+                self.complete(persists, step);
+            }
+            Stage::Raw => self.complete(false, step),
+            headless => program.stage = headless,
+        }
+    }
+
+    fn headless(&mut self, step: &mut Step<'_, '_>) {
+        let State::Program(program) = &mut self.state else { return };
+        let Stage::Headless(scanner) = &program.stage else { return };
+        let error = scanner.finish();
+        self.bad_head(error, step);
+    }
+
+    /// The whole output is handed out.
+    fn complete(&mut self, persists: bool, step: &mut Step<'_, '_>) {
+        let State::Program(program) = std::mem::replace(&mut self.state, State::Closed) else { return };
+        step.out.asks.push(Ask::LeaveChild);
+        let (body, total) = (program.body, program.total);
+        let sent = Sent { body, total, ..self.received() };
+        let persists = persists && self.body.is_done();
+        self.send(program.request, persists, sent, step);
+    }
+
+    /// The program's answer is not used: the request goes on with a verdict of its module.
+    fn abandon(&mut self, verdict: Verdict, ask: Ask, step: &mut Step<'_, '_>) {
+        let State::Program(program) = std::mem::replace(&mut self.state, State::Closed) else { return };
+        step.out.asks.push(ask);
+        let progress = step.engine.resume(step.worker, program.request, verdict, &mut Trace::off());
+        self.progress(progress, step);
+    }
+
+    pub(super) fn program_deadline(&mut self, step: &mut Step<'_, '_>) {
+        let State::Program(program) = &mut self.state else { return };
+        if matches!(program.stage, Stage::Headless(_)) {
+            return self.headless(step);
+        }
+        if self.client_eof && !program.half_closed && program.timeout > HALF_CLOSED {
+            return self.client_gone(step);
+        }
+        let body = matches!(program.stage, Stage::Relay { .. } | Stage::Raw);
+        let verdict = program.failure(&CgiFailure::Timeout { body }, step);
+        step.errors(&mut program.request);
+        if body {
+            return self.client_gone(step);
+        }
+        self.abandon(verdict, Ask::KillChild, step);
+    }
+}
+
+impl Program {
+    /// Hands out a piece of the body.
+    fn relay(&mut self, bytes: &[u8], step: &mut Step<'_, '_>) {
+        let (chunked, silent) = match self.stage {
+            Stage::Relay { chunked, silent, .. } => (chunked, silent),
+            _ => (false, false),
+        };
+        if bytes.is_empty() || silent {
+            return;
+        }
+        let mut piece = Vec::with_capacity(bytes.len() + 16);
+        if chunked {
+            chunk_head(&mut piece, bytes.len() as u64);
+        }
+        piece.extend_from_slice(bytes);
+        if chunked {
+            piece.extend_from_slice(CHUNK_END);
+        }
+        self.body += bytes.len() as u64;
+        self.total += piece.len() as u64;
+        self.sending = true;
+        step.out.pieces.push(Piece::Bytes(piece));
+    }
+
+    /// Gives complete lines of standard error to the log; at the end the rest as well.
+    fn stderr_lines(&mut self, step: &mut Step<'_, '_>, end: bool) {
+        let all = std::mem::take(&mut self.stderr);
+        let mut rest = &all[..];
+        while let Some(at) = rest.iter().position(|&byte| byte == b'\n') {
+            let on_stderr = self.on_stderr;
+            let line = rest[..at].strip_suffix(b"\r").unwrap_or(&rest[..at]);
+            self.with_cx(step, |cx| on_stderr(cx, line));
+            rest = &rest[at + 1..];
+        }
+        if !rest.is_empty() && (end || rest.len() > 8192) {
+            let on_stderr = self.on_stderr;
+            self.with_cx(step, |cx| on_stderr(cx, rest));
+        } else {
+            self.stderr = rest.to_vec();
+        }
+        step.errors(&mut self.request);
+    }
+
+    fn failure(&mut self, failure: &CgiFailure, step: &mut Step<'_, '_>) -> Verdict {
+        let on_failure = self.on_failure;
+        self.with_cx(step, |cx| on_failure(cx, failure))
+    }
+
+    fn with_cx<R>(&mut self, step: &mut Step<'_, '_>, f: impl FnOnce(&mut Cx<'_>) -> R) -> R {
+        step.engine.with_cx(step.worker, &mut self.request, "mod_cgi", &mut Trace::off(), f)
+    }
+}
