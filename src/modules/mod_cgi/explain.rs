@@ -3,8 +3,8 @@
 //! a check of the site can ask [`examine`] about a program that has not failed yet.
 
 use crate::{
-    engine::{Ended, Request},
-    http::cgi::{CgiError, CgiErrorKind},
+    engine::{CgiFault, Request},
+    http::cgi::CgiErrorKind,
     system::{self, Stat, System},
 };
 use bstr::{BString, ByteSlice};
@@ -298,11 +298,11 @@ fn sentences(findings: &[Finding]) -> String {
 }
 
 /// Why there is no head: how the program ended, and what it printed instead.
-pub(super) fn no_head(system: &dyn System, program: &[u8], error: &CgiError, ended: &Ended) -> String {
-    let mut parts: Vec<String> = ended.status.map(exit_text).into_iter().collect();
-    let shown = visible(if ended.output.is_empty() { error.text.as_slice() } else { &ended.output }, 120);
-    let line = error.line;
-    parts.push(match error.kind {
+pub(super) fn no_head(system: &dyn System, program: &[u8], fault: &CgiFault) -> String {
+    let mut parts: Vec<String> = fault.exit.map(exit_text).into_iter().collect();
+    let shown = visible(if fault.output.is_empty() { &fault.error.text } else { &fault.output }, 120);
+    let line = fault.error.line;
+    parts.push(match fault.error.kind {
         CgiErrorKind::NoHead if shown.is_empty() => {
             "It printed nothing; a program must at least print `Content-Type: text/plain` and an empty line."
                 .to_owned()
@@ -317,7 +317,7 @@ pub(super) fn no_head(system: &dyn System, program: &[u8], error: &CgiError, end
         CgiErrorKind::LongLine => format!("Line {line} of its output is longer than any header field may be."),
         CgiErrorKind::Malformed => format!("Line {line} of its output has no `:`. It printed `{shown}`."),
     });
-    parts.extend(hint(&ended.output, &error.text).map(str::to_owned));
+    parts.extend(hint(&fault.output, &fault.error.text).map(str::to_owned));
     let findings = source_findings(system, program);
     if !findings.is_empty() {
         parts.push(sentences(&findings));

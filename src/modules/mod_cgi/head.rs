@@ -3,10 +3,10 @@
 
 use super::{explain, log};
 use crate::{
-    engine::{CgiFailure, Cx, Ended, Verdict},
+    engine::{CgiFailure, CgiFault, Cx, Verdict},
     http::{
         Method, Status,
-        cgi::{CgiError, CgiHead, Note},
+        cgi::{CgiHead, Note},
         conditional::{self, Conditions},
         date,
     },
@@ -18,13 +18,13 @@ use std::time::UNIX_EPOCH;
 const STDERR_LINE: usize = 8191;
 
 /// Goes on after the head: a redirect, an answer of the server's own, or the program's body.
-pub(super) fn on_head(cx: &mut Cx<'_>, head: Result<Box<CgiHead>, CgiError>, ended: &Ended) -> Verdict {
+pub(super) fn on_head(cx: &mut Cx<'_>, head: Result<Box<CgiHead>, CgiFault>) -> Verdict {
     let script = BString::from(cx.req.base_name());
     let head = match head {
         Ok(head) => head,
-        Err(error) => {
-            let why = explain::no_head(cx.system(), &cx.req.filename, &error, ended);
-            log(cx, 3, "", error.message(&script), Some(why));
+        Err(fault) => {
+            let why = explain::no_head(cx.system(), &cx.req.filename, &fault);
+            log(cx, 3, "", fault.error.message(&script), Some(why));
             return Verdict::Status(Status::INTERNAL_SERVER_ERROR);
         }
     };

@@ -1,7 +1,7 @@
 //! The mistakes of the tutorials, one by one.
 
 use super::*;
-use crate::system::Memory;
+use crate::{http::cgi::CgiError, system::Memory};
 
 const PROGRAM: &str = "/srv/cgi-bin/x.py";
 
@@ -82,8 +82,8 @@ fn modes() {
 fn check_fault(kind: CgiErrorKind, output: &str, exit: Option<i32>, expected: &[&str]) {
     let line = output.lines().next().unwrap_or_default();
     let error = CgiError { kind, offset: 0, line: 1, text: line.into() };
-    let ended = Ended { status: exit, output: output.into() };
-    let text = no_head(&Memory::new(), b"/x", &error, &ended);
+    let fault = CgiFault { error, output: output.into(), exit };
+    let text = no_head(&Memory::new(), b"/x", &fault);
     for part in expected {
         assert!(text.contains(part), "{part:?} is not in {text:?}");
     }
