@@ -9,6 +9,8 @@ pub mod mod_dir;
 pub mod mod_env;
 pub mod mod_mime;
 pub mod mod_setenvif;
+#[cfg(test)]
+mod testing;
 
 /// Every module of this server.
 pub static ALL: &[&Module] =

@@ -296,6 +296,6 @@ fn expression(place: &Place<'_, '_>, args: &Args<'_>, word: usize, kind: &str) -
     expr::parse(args.text(word), Mode::String, options).map(Arc::new).map_err(|error| {
         let text = args.text(word).as_bstr();
         let mistake = Mistake::new(format!("Cannot parse {kind} expression '{text}': {}", error.message));
-        mistake.id("RX0309").at(args.at(word), error.message)
+        mistake.id("RX0309").at(args.at(word), error.message.to_string())
     })
 }

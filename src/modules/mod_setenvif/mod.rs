@@ -3,10 +3,13 @@
 //! Manual: `mod/mod_setenvif.html`. What stands outside of sections is done as soon as the request
 //! is read, what stands in sections once they are known, before access is decided.
 
+#[cfg(test)]
+mod tests;
+
 use super::apr::substitute;
 use crate::{
     diag::Span,
-    engine::{Cx, Hook, Module, Order, Pending, Phase, Verdict},
+    engine::{Cx, Hook, Module, Order, Pending, Phase, Verdict, Version},
     policy::{
         Applied, Args, Config, Directive, Kind, Mistake, Place, SaidExt, Scope, Shape,
         core_conf::Lookups,
@@ -16,10 +19,6 @@ use crate::{
 };
 use bstr::{BString, ByteSlice};
 use std::sync::Arc;
-
-#[cfg(test)]
-#[path = "mod_setenvif_tests.rs"]
-mod tests;
 
 /// The module's table.
 pub static MODULE: Module = Module {
@@ -35,13 +34,11 @@ pub static MODULE: Module = Module {
     ..Module::NOTHING
 };
 
-const ANYWHERE: Scope = Scope::FILEINFO.or(Scope::RSRC_CONF).or(Scope::ACCESS_CONF);
-
 static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "SetEnvIf",
         shape: Shape::Raw,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "A header-name, regex and a list of variables.",
         doc: "Sets variables if a header or another part of the request matches.",
         apply: |place, args| attribute(place, args, false),
@@ -49,7 +46,7 @@ static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "SetEnvIfNoCase",
         shape: Shape::Raw,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "a header-name, regex and a list of variables.",
         doc: "As SetEnvIf, upper and lower case being one.",
         apply: |place, args| attribute(place, args, true),
@@ -57,7 +54,7 @@ static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "SetEnvIfExpr",
         shape: Shape::Raw,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "an expression and a list of variables.",
         doc: "Sets variables if an expression holds.",
         apply: expression,
@@ -65,7 +62,7 @@ static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "BrowserMatch",
         shape: Shape::Raw,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "A browser regex and a list of variables.",
         doc: "SetEnvIf on the User-Agent header.",
         apply: |place, args| browser(place, args, false),
@@ -73,7 +70,7 @@ static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "BrowserMatchNoCase",
         shape: Shape::Raw,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "A browser regex and a list of variables.",
         doc: "SetEnvIfNoCase on the User-Agent header.",
         apply: |place, args| browser(place, args, true),
@@ -162,7 +159,11 @@ struct Given {
 }
 
 /// The next word; an empty one counts as missing.
-fn next(words: &mut impl Iterator<Item = crate::syntax::Word>, args: &Args<'_>, what: &str) -> Result<Given, Mistake> {
+fn next(
+    words: &mut impl Iterator<Item = crate::syntax::Word>,
+    args: &Args<'_>,
+    what: &str,
+) -> Result<Given, Mistake> {
     let word = words.next().filter(|word| !word.text.is_empty());
     let missing = || Mistake::new(format!("Missing {what} for {}", args.node.name)).id("RX0341");
     word.map(|word| Given { text: word.text, at: word.span }).ok_or_else(missing)
@@ -216,7 +217,7 @@ fn expression(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     };
     let parsed = expr::parse(&text.text, Mode::Condition, options).map_err(|error| {
         let message = format!("Could not parse expression \"{}\": {}", text.text, error.message);
-        Mistake::new(message).id("RX0344").at(text.at, error.message)
+        Mistake::new(message).id("RX0344").at(text.at, error.message.to_string())
     })?;
     let actions = actions(args, words)?;
     let (name, test) = (Arc::default(), Test::Expr(Arc::new(parsed)));
@@ -341,7 +342,8 @@ fn holds(cx: &mut Cx<'_>, entry: &Entry, seen: &mut Seen) -> Result<bool, Verdic
             }
             None => Ok(false),
         },
-        Test::Expr(expr) => cx.condition(expr, entry.at),
+        // Apache takes what cannot be evaluated for what does not hold, without a word.
+        Test::Expr(expr) => Ok(expr::eval(&**expr, cx, &mut seen.captures).unwrap_or(false)),
     }
 }
 
@@ -355,7 +357,7 @@ fn value(cx: &Cx<'_>, attribute: &Attribute) -> Result<BString, Verdict> {
         Attribute::ServerAddr => address(request.conn.local.ip()),
         Attribute::RequestUri => request.uri.clone(),
         Attribute::RequestMethod => request.method_name.clone(),
-        Attribute::RequestProtocol => format!("HTTP/{}.{}", request.version.0, request.version.1).into(),
+        Attribute::RequestProtocol => protocol(request.version).into(),
         Attribute::Name(name) => {
             let found = request.headers_in.get(name).or_else(|| request.env.get(name));
             found.map(ToOwned::to_owned).unwrap_or_default()
@@ -365,6 +367,14 @@ fn value(cx: &Cx<'_>, attribute: &Attribute) -> Result<BString, Verdict> {
             matching.last().map(|(_, value)| value.to_owned()).unwrap_or_default()
         }
     })
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::Http09 => "HTTP/0.9",
+        Version::Http10 => "HTTP/1.0",
+        Version::Http11 => "HTTP/1.1",
+    }
 }
 
 /// The client's name if HostnameLookups asks for it and it has one, else its address.
