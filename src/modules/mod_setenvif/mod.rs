@@ -9,7 +9,7 @@ mod tests;
 use super::apr::substitute;
 use crate::{
     diag::Span,
-    engine::{Cx, Hook, Module, Order, Pending, Phase, Verdict, Version},
+    engine::{Cx, Hook, Module, Order, Pending, Phase, Verdict},
     policy::{
         Applied, Args, Config, Directive, Kind, Mistake, Place, SaidExt, Scope, Shape,
         core_conf::Lookups,
@@ -357,7 +357,7 @@ fn value(cx: &Cx<'_>, attribute: &Attribute) -> Result<BString, Verdict> {
         Attribute::ServerAddr => address(request.conn.local.ip()),
         Attribute::RequestUri => request.uri.clone(),
         Attribute::RequestMethod => request.method_name.clone(),
-        Attribute::RequestProtocol => protocol(request.version).into(),
+        Attribute::RequestProtocol => request.protocol.clone(),
         Attribute::Name(name) => {
             let found = request.headers_in.get(name).or_else(|| request.env.get(name));
             found.map(ToOwned::to_owned).unwrap_or_default()
@@ -367,14 +367,6 @@ fn value(cx: &Cx<'_>, attribute: &Attribute) -> Result<BString, Verdict> {
             matching.last().map(|(_, value)| value.to_owned()).unwrap_or_default()
         }
     })
-}
-
-fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::Http09 => "HTTP/0.9",
-        Version::Http10 => "HTTP/1.0",
-        Version::Http11 => "HTTP/1.1",
-    }
 }
 
 /// The client's name if HostnameLookups asks for it and it has one, else its address.
