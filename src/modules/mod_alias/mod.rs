@@ -207,7 +207,8 @@ fn send(cx: &mut Cx<'_>, target: Target) -> Verdict {
         cx.log(7, "AH00673", text);
         url = whole;
     }
-    if !urls::has_scheme(&url) && !(relative && url.starts_with(b"/")) {
+    let valid = urls::has_scheme(&url) || relative && url.starts_with(b"/");
+    if !valid {
         let uri = cx.req.uri.clone();
         let text =
             format_args!("cannot redirect '{uri}' to '{url}'; target is not a valid absoluteURI or abs_path");

@@ -343,7 +343,7 @@ fn holds(cx: &mut Cx<'_>, entry: &Entry, seen: &mut Seen) -> Result<bool, Verdic
             None => Ok(false),
         },
         // Apache takes what cannot be evaluated for what does not hold, without a word.
-        Test::Expr(expr) => Ok(expr::eval(&**expr, cx, &mut seen.captures).unwrap_or(false)),
+        Test::Expr(expr) => Ok(expr::eval(expr, cx, &mut seen.captures).unwrap_or(false)),
     }
 }
 
