@@ -25,7 +25,7 @@ mod walk;
 mod worker;
 
 pub use access::Satisfy;
-pub use answer::{Answer, Cgi, CgiFailure, Content, Decision, Ended, Pending, Progress, Sent};
+pub use answer::{Answer, Cgi, CgiFailure, CgiFault, Content, Decision, Pending, Progress, Sent};
 pub use authz::{Authz, Requirement, parsed, requirement};
 pub use cx::{Cx, LookedUp};
 pub use decide::{Cursor, Engine};
