@@ -397,10 +397,7 @@ fn call(place: &mut Place<'_, '_>, row: &Directive, node: &Node) -> Applied {
         Shape::Flag => match words.first().map(|word| word.text.to_ascii_lowercase()) {
             Some(text) if count == 1 && text == b"on" => once(place, &words, true),
             Some(text) if count == 1 && text == b"off" => once(place, &words, false),
-            _ => {
-                let usage = if row.usage.is_empty() { String::new() } else { format!(", {}", row.usage) };
-                Err(Mistake::new(format!("{} must be On or Off{usage}", row.name)).id("RX0204"))
-            }
+            _ => Err(Mistake::new(format!("{} must be On or Off", row.name)).id("RX0204")),
         },
     }
 }
