@@ -44,6 +44,8 @@ pub struct Explanation {
     pub outcome: Outcome,
     /// The settings that made it so.
     pub decided_by: Vec<Reason>,
+    /// Files that one would expect to count, and why they do not.
+    pub ignored: Vec<Reason>,
     /// Every step of the decision.
     pub steps: Vec<Event>,
     /// The opening line of the virtual host, if it is not the main server.
@@ -148,7 +150,8 @@ fn explain(
     chain.reverse();
     let log = chain.iter().flat_map(|request| request.log.iter().cloned()).collect();
     let vhost = (request.server != 0).then(|| engine.policy.servers[request.server].span);
-    Explanation { question, outcome, decided_by, steps, vhost, log, sources: worker.sources }
+    let ignored = ignored_files(&steps);
+    Explanation { question, outcome, decided_by, ignored, steps, vhost, log, sources: worker.sources }
 }
 
 /// The reasons that made the outcome: those of the step that ended the request, and for a file or a
@@ -168,6 +171,10 @@ fn reasons(outcome: &Outcome, engine: &Engine, request: &Request, steps: &[Event
         let ended = steps.iter().find(|event| event.depth == 0 && event.verdict.starts_with(&status));
         let told = || steps.iter().rev().find(|event| event.depth == 0 && !event.notes.is_empty());
         let event = ended.filter(|event| !event.notes.is_empty()).or_else(told);
+        if outcome.kind == Kind::NotFound {
+            let mapped = steps.iter().find(|event| event.depth == 0 && event.phase == Phase::Translate);
+            mapped.into_iter().for_each(|event| push_notes(event, &mut reasons));
+        }
         event.into_iter().for_each(|event| push_notes(event, &mut reasons));
     }
     if reasons.is_empty() {
@@ -212,19 +219,41 @@ fn push_notes(event: &Event, reasons: &mut Vec<Reason>) {
 fn settings(outcome: &Outcome, engine: &Engine, request: &Request, reasons: &mut Vec<Reason>) {
     use crate::policy::{CoreDir, OptionBits, SaidExt};
     let core: &CoreDir = request.conf.conf.get();
-    let mut add = |at: Span, text: &str| {
-        if !reasons.iter().any(|reason| reason.at == Some(at)) {
-            reasons.push(Reason { at: Some(at), text: text.to_owned(), phase: Phase::Storage });
-        }
-    };
+    if outcome.kind == Kind::Served && matches!(core.force_type.value(), Some(Some(_))) {
+        reasons.retain(|reason| reason.phase != Phase::Type);
+        add(reasons, core.force_type.at(), "ForceType names the media type, whatever the suffix says");
+    }
+    if outcome.kind == Kind::Executed && !reasons.iter().any(|reason| handler_in(&reason.text, outcome)) {
+        add(reasons, core.handler.at(), "SetHandler makes every file here a program");
+    }
     if outcome.kind == Kind::Executed && core.options.bits.has(OptionBits::EXEC_CGI) {
-        add(core.options.decided_by(OptionBits::EXEC_CGI), "Options ExecCGI holds here");
+        add(reasons, core.options.decided_by(OptionBits::EXEC_CGI), "Options ExecCGI holds here");
     }
     let server = engine.policy.servers[request.server].core();
     if let Some(root) = server.document_root.value()
         && request.context_prefix.is_none()
         && request.filename.starts_with(root)
     {
-        add(server.document_root.at(), "the URL is looked up below DocumentRoot");
+        add(reasons, server.document_root.at(), "the URL is looked up below DocumentRoot");
     }
+}
+
+fn add(reasons: &mut Vec<Reason>, at: Span, text: &str) {
+    if !at.is_builtin() && !reasons.iter().any(|reason| reason.at == Some(at)) {
+        reasons.push(Reason { at: Some(at), text: text.to_owned(), phase: Phase::Storage });
+    }
+}
+
+/// `.htaccess` files that are there and were not read.
+fn ignored_files(steps: &[Event]) -> Vec<Reason> {
+    let mut ignored: Vec<Reason> = Vec::new();
+    for event in steps.iter().filter(|event| event.phase == Phase::Storage) {
+        for note in event.notes.iter().filter(|note| note.text.contains(" is there, but is not read")) {
+            let reason = Reason { at: note.at, text: note.text.clone(), phase: event.phase };
+            if !ignored.contains(&reason) {
+                ignored.push(reason);
+            }
+        }
+    }
+    ignored
 }

@@ -21,6 +21,10 @@ pub fn text(explanation: &Explanation) -> String {
         let _ = writeln!(out, "because {}", reason.text);
         snippet(reason.at, sources, &mut out);
     }
+    for reason in &explanation.ignored {
+        let _ = writeln!(out, "note: {}", reason.text);
+        snippet(reason.at, sources, &mut out);
+    }
     if let Some(vhost) = explanation.vhost {
         let _ = writeln!(out, "\nvirtual host");
         snippet(Some(vhost), sources, &mut out);
