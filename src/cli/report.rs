@@ -54,6 +54,11 @@ pub fn errors(loaded: &Loaded) {
 pub fn warnings(diagnostics: &[Diagnostic]) {
     for found in diagnostics.iter().filter(|found| found.severity == Severity::Warning) {
         if let Apache::Plain(text) | Apache::Program(text) = &found.apache {
+            // Told at start only, so it has no head.
+            if text.starts_with("AH00548") {
+                say(&format!("{text}\n"));
+                continue;
+            }
             let module = if text.starts_with("AH00671") { "alias" } else { "core" };
             let now = chrono::Local::now().format("%a %b %d %H:%M:%S%.6f %Y");
             let pid = std::process::id();
@@ -69,8 +74,10 @@ pub fn summary(diagnostics: &[Diagnostic]) -> String {
         let plural = if number == 1 { "" } else { "s" };
         (number > 0).then(|| format!("{number} {word}{plural}"))
     };
-    let counts: Vec<String> =
-        [count(Severity::Error, "error"), count(Severity::Warning, "warning")].into_iter().flatten().collect();
+    let counts: Vec<String> = [count(Severity::Error, "error"), count(Severity::Warning, "warning")]
+        .into_iter()
+        .flatten()
+        .collect();
     if counts.is_empty() { "nothing to complain about".to_owned() } else { counts.join(", ") }
 }
 
