@@ -64,3 +64,48 @@ fn directories_are_not_served() {
     check("", "GET /sub/", "404 | Content-Type: text/html; charset=iso-8859-1");
     check("", "GET /sub", "404 | Content-Type: text/html; charset=iso-8859-1");
 }
+
+/// The parts of the tag of a file of 3 bytes under settings of the server, a directory and another
+/// below it: `I` inode 1, `S` size, `M` time.
+#[track_caller]
+fn tag(server: &str, outer: &str, inner: &str, expected: &str) {
+    let config = format!("{server}\n<Directory /srv>\n{outer}\n</Directory>\n<Directory /srv/d>\n{inner}\n</Directory>");
+    let answer = Site::over(&config, super::world().with("/srv/d/abc", "abc")).ask("GET /d/abc");
+    let tag = answer.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap_or("none");
+    let part = |part: &str| match part {
+        "1" => "I".to_owned(),
+        "3" => "S".to_owned(),
+        "60a23e2f28000" => "M".to_owned(),
+        other => other.to_owned(),
+    };
+    let parts: Vec<String> = tag.trim_start_matches("W/").trim_matches('"').split('-').map(part).collect();
+    assert_eq!(parts.join("-"), expected, "{config}");
+}
+
+#[test]
+fn parts_of_the_entity_tag() {
+    tag("", "", "", "S-M");
+    tag("FileETag INode", "", "", "I");
+    tag("FileETag +INode", "", "", "I");
+    tag("FileETag -Size", "", "", "S-M");
+    tag("FileETag INode +MTime", "", "", "I-M");
+    tag("FileETag +MTime INode", "", "", "I");
+    tag("FileETag All None", "", "", "none");
+    tag("FileETag None Size", "", "", "S");
+    tag("FileETag INode\nFileETag Size", "", "", "S");
+    tag("FileETag INode\nFileETag +Size", "", "", "I-S");
+    tag("FileETag +INode\nFileETag Size", "", "", "S");
+    tag("FileETag Digest +Size", "", "", "qZk+NkcGgWq6PiVxeFDCbJzQ2J0=");
+}
+
+#[test]
+fn entity_tags_of_sections() {
+    tag("FileETag MTime", "FileETag +INode", "", "I");
+    tag("FileETag MTime", "FileETag -MTime", "", "S-M");
+    tag("FileETag None", "FileETag +INode", "", "I");
+    tag("FileETag +INode", "FileETag -Size", "", "I");
+    tag("FileETag INode", "FileETag None", "FileETag +Size", "S");
+    tag("FileETag All", "FileETag -INode", "", "S-M");
+    tag("FileETag -MTime", "FileETag All", "", "I-S-M");
+    tag("FileETag -MTime", "FileETag +MTime", "", "M");
+}
