@@ -1,6 +1,6 @@
 //! As whom the server runs.
 
-use super::core::{rows};
+use super::core::rows;
 use crate::{
     engine::Module,
     policy::{Applied, Args, Mistake, Place, Setting, Within},

@@ -68,7 +68,9 @@ fn positive(place: &mut Place<'_, '_>, args: &Args<'_>, name: &str) -> Result<u3
     place.check_context(args, Within::GLOBAL_ONLY)?;
     let number = u32::try_from(leading_number(args.text(0))).ok().filter(|number| *number > 0);
     number.ok_or_else(|| {
-        Mistake::new(format!("{name} must be > 0")).id("RX0600").at(args.at(0), "a number above zero belongs here")
+        Mistake::new(format!("{name} must be > 0"))
+            .id("RX0600")
+            .at(args.at(0), "a number above zero belongs here")
     })
 }
 
@@ -83,7 +85,8 @@ fn listen(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     if !(1..=2).contains(&args.words.len()) {
         return Err(Mistake::new("Listen requires 1 or 2 arguments.").id("RX0601"));
     }
-    let option = args.get(1).filter(|word| word.get(..8).is_some_and(|w| w.eq_ignore_ascii_case(b"options=")));
+    let option =
+        args.get(1).filter(|word| word.get(..8).is_some_and(|w| w.eq_ignore_ascii_case(b"options=")));
     let protocol = args.get(1).filter(|_| option.is_none()).map(|word| word.to_ascii_lowercase().into());
     let (addresses, host) = addresses::listen(args.text(0)).map_err(|bad| {
         let (message, label) = match bad {
@@ -99,7 +102,9 @@ fn listen(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
             let at = known.at;
             let (file, line) = place.describe(at);
             let mistake = Mistake::new("Cannot define multiple Listeners on the same IP:port").id("RX0603");
-            return Err(mistake.at(args.at(0), "taken already").note(format!("{file}:{line} listens there.")));
+            return Err(mistake
+                .at(args.at(0), "taken already")
+                .note(format!("{file}:{line} listens there.")));
         }
         let value = Listen { address, protocol: protocol.clone(), host: host.clone() };
         place.process().listen.push(Setting::new(value, args.span));

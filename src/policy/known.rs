@@ -9,7 +9,8 @@ const KNOWN: &str = include_str!("known.tsv");
 pub fn module_of(name: &[u8]) -> Option<&'static str> {
     let lines = KNOWN.lines().filter(|line| !line.starts_with('#'));
     let mut rows = lines.filter_map(|line| line.split_once('\t'));
-    rows.find(|(known, _)| known.trim_end_matches('>').as_bytes().eq_ignore_ascii_case(name)).map(|(_, module)| module)
+    rows.find(|(known, _)| known.trim_end_matches('>').as_bytes().eq_ignore_ascii_case(name))
+        .map(|(_, module)| module)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{
     process::Process,
     section::{Pattern, Section, SectionKind},
     server::VhostAddress,
-    table::Lookup,
+    table::{Lookup, Provider},
 };
 use crate::{
     diag::{Diagnostic, Span},
@@ -162,6 +162,16 @@ impl<'p, 't> Place<'p, 't> {
         self.compiler.tables.is_active(name)
     }
 
+    /// The provider of an active module for a word behind `Require`.
+    pub fn provider(&self, name: &[u8]) -> Option<&'static Provider> {
+        self.compiler.tables.provider(name)
+    }
+
+    /// The names of all providers of active modules.
+    pub fn provider_names(&self) -> impl Iterator<Item = &'static str> + use<'t> {
+        self.compiler.tables.providers().map(|provider| provider.name)
+    }
+
     /// A path made absolute under ServerRoot and normalised (ap_server_root_relative).
     pub fn server_path(&self, path: &[u8]) -> BString {
         server_root_relative(&self.compiler.process.server_root, path)
@@ -198,7 +208,9 @@ impl<'p, 't> Place<'p, 't> {
         let suffixed = [name, b"_module"].concat();
         let fits = |id: &str| id.as_bytes() == name || id.as_bytes() == suffixed;
         let mut active = self.compiler.tables.active();
-        active.find(|table| table.source.as_bytes() == name || fits(table.identifier)).map(|table| table.identifier)
+        active
+            .find(|table| table.source.as_bytes() == name || fits(table.identifier))
+            .map(|table| table.identifier)
     }
 
     /// Apache's ap_check_cmd_context: an error if the directive stands inside one of `forbidden`.

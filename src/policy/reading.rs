@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     diag::{Apache, Diagnostic, FileId, Severity, Sources, Span},
-    syntax::{self, Defines, Input, Node, Stage, State, reader::{Include, Skipped}},
+    syntax::{
+        self, Defines, Input, Node, Stage, State,
+        reader::{Include, Skipped},
+    },
     system::System,
 };
 use bstr::{BString, ByteSlice};

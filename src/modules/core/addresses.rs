@@ -30,7 +30,8 @@ pub struct HostPort<'a> {
 pub fn cut(text: &[u8]) -> Result<HostPort<'_>, Bad> {
     let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let (head, tail) = text.split_at(text.len() - digits);
-    let number = || tail.iter().fold(0u64, |sum, b| sum.saturating_mul(10).saturating_add(u64::from(b - b'0')));
+    let number =
+        || tail.iter().fold(0u64, |sum, b| sum.saturating_mul(10).saturating_add(u64::from(b - b'0')));
     let (host, port) = match head {
         [] if digits > 0 => return Ok(HostPort { host: None, port: Some(number()) }),
         [before @ .., b':'] if digits > 0 => (before, Some(number())),
@@ -72,7 +73,8 @@ pub fn virtual_host(text: &[u8]) -> Result<Vec<VhostAddress>, Bad> {
         [host @ .., b':', b'*'] => (host, true),
         _ => (text, false),
     };
-    let HostPort { host, port } = if any_port { HostPort { host: Some(text), port: None } } else { cut(text)? };
+    let HostPort { host, port } =
+        if any_port { HostPort { host: Some(text), port: None } } else { cut(text)? };
     let port = match port {
         None => None,
         Some(port) => Some(u16::try_from(port).ok().filter(|port| *port > 0).ok_or(Bad::Invalid)?),

@@ -77,8 +77,9 @@ fn error_document(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 fn url_for_401(place: &Place<'_, '_>, args: &Args<'_>) -> Diagnostic {
     let (file, _) = place.describe(args.span);
     let line = args.node.line;
-    let text =
-        format!("AH00113: {file}:{line} cannot use a full URL in a 401 ErrorDocument directive --- ignoring!");
+    let text = format!(
+        "AH00113: {file}:{line} cannot use a full URL in a 401 ErrorDocument directive --- ignoring!"
+    );
     Diagnostic::new("RX0241", Severity::Note, args.span, "a 401 page cannot be on another server")
         .with_apache(Apache::Plain(text))
         .with_note("A redirect would keep the client from ever seeing that it has to authenticate.")
@@ -87,7 +88,8 @@ fn url_for_401(place: &Place<'_, '_>, args: &Args<'_>) -> Diagnostic {
 
 /// A scheme, a colon, two slashes (ap_is_url needs the colon only).
 fn is_url(text: &[u8]) -> bool {
-    let scheme = text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')).count();
+    let scheme =
+        text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')).count();
     scheme > 0 && text.get(scheme) == Some(&b':') && !text.contains(&b' ')
 }
 

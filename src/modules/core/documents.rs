@@ -165,7 +165,8 @@ fn set_handler(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
         Some(expression) => {
             let parsed = expr::parse(expression, expr::Mode::String, expression_options(place));
             let expr = parsed.map_err(|error| {
-                let mistake = Mistake::new(format!("Can't parse expression : {}", error.message)).id("RX0236");
+                let mistake =
+                    Mistake::new(format!("Can't parse expression : {}", error.message)).id("RX0236");
                 mistake.at(args.at(0), "this makes no text")
             })?;
             HandlerName::Expr(Arc::new(expr))

@@ -118,12 +118,16 @@ fn server_name(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     };
     let bad = |byte: &u8| matches!(byte, b'*' | b'?' | b'[' | b']');
     if rest.iter().any(bad) {
-        let message =
-            format!("Invalid ServerName \"{}\" use ServerAlias to set multiple server names.", text.as_bstr());
+        let message = format!(
+            "Invalid ServerName \"{}\" use ServerAlias to set multiple server names.",
+            text.as_bstr()
+        );
         return Err(Mistake::new(message).id("RX0247").at(args.at(0), "one name, without wildcards"));
     }
     let (name, port) = match rest.find_byte(b':') {
-        Some(at) => (&rest[..at], Some(port(text, &rest[at + 1..]).map_err(|m| m.at(args.at(0), "no port"))?)),
+        Some(at) => {
+            (&rest[..at], Some(port(text, &rest[at + 1..]).map_err(|m| m.at(args.at(0), "no port"))?))
+        }
         None => (rest, None),
     };
     let at = args.span;
@@ -192,8 +196,9 @@ fn hostname_lookups(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 fn name_virtual_host(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     let (file, _) = place.describe(args.span);
     let line = args.node.line;
-    let text =
-        format!("AH00548: NameVirtualHost has no effect and will be removed in the next release {file}:{line}");
+    let text = format!(
+        "AH00548: NameVirtualHost has no effect and will be removed in the next release {file}:{line}"
+    );
     let warning = Diagnostic::warning("RX0252", args.span, "NameVirtualHost has no effect")
         .with_apache(Apache::Plain(text))
         .with_note("Virtual hosts of one address are told apart by name without it.")
@@ -212,8 +217,7 @@ fn server_tokens(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
         word if is(word, "Prod") || is(word, "ProductOnly") => Tokens::ProductOnly,
         word if is(word, "Full") => Tokens::Full,
         _ => {
-            let message =
-                "ServerTokens takes 1 argument: 'Prod(uctOnly)', 'Major', 'Minor', 'Min(imal)', 'OS', or 'Full'";
+            let message = "ServerTokens takes 1 argument: 'Prod(uctOnly)', 'Major', 'Minor', 'Min(imal)', 'OS', or 'Full'";
             return Err(Mistake::new(message).id("RX0253").at(args.at(0), "none of these"));
         }
     };

@@ -1,6 +1,6 @@
 //! The error log: where it is, what its lines look like, how much it takes.
 
-use super::{is};
+use super::is;
 use crate::policy::{
     Applied, Args, CoreDir, CoreServer, Directive, Mistake, Place, SaidExt, Setting, core_conf::LogLevels,
 };
@@ -16,8 +16,8 @@ pub(super) const ROWS: &[Directive] = rows! {
 };
 
 const LEVELS: [&str; 16] = [
-    "emerg", "alert", "crit", "error", "warn", "notice", "info", "debug", "trace1", "trace2", "trace3", "trace4",
-    "trace5", "trace6", "trace7", "trace8",
+    "emerg", "alert", "crit", "error", "warn", "notice", "info", "debug", "trace1", "trace2", "trace3",
+    "trace4", "trace5", "trace6", "trace7", "trace8",
 ];
 
 const LEVELS_TEXT: &str =
@@ -78,9 +78,8 @@ fn check_format(format: &[u8]) -> Applied {
 fn log_level(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     let text = args.text(0);
     let Some(colon) = text.find_byte(b':') else {
-        let level = level(text).ok_or_else(|| {
-            Mistake::new(LEVELS_TEXT).id("RX0267").at(args.at(0), "no such level")
-        })?;
+        let level = level(text)
+            .ok_or_else(|| Mistake::new(LEVELS_TEXT).id("RX0267").at(args.at(0), "no such level"))?;
         let at = args.span;
         let levels = levels(place);
         // A general level forgets what was said for modules before.
@@ -97,7 +96,9 @@ fn log_level(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
         return Err(Mistake::new(message).id("RX0268").at(args.at(0), "of what level?"));
     }
     let level = level(word).ok_or_else(|| {
-        Mistake::new(format!("{}: {LEVELS_TEXT}", text.as_bstr())).id("RX0267").at(args.at(0), "no such level")
+        Mistake::new(format!("{}: {LEVELS_TEXT}", text.as_bstr()))
+            .id("RX0267")
+            .at(args.at(0), "no such level")
     })?;
     let name = place.module_identifier(module).ok_or_else(|| {
         let mistake = Mistake::new(format!("Cannot find module {shown}")).id("RX0269");

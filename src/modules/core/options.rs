@@ -1,6 +1,6 @@
 //! `Options`, and what `.htaccess` files may say: `AllowOverride` and its kin.
 
-use super::{is};
+use super::is;
 use crate::{
     diag::{Apache, Diagnostic, Edit, Fix, Span},
     policy::{
@@ -70,7 +70,9 @@ fn options(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
         check_all_and_none(name, sign, first).map_err(|mistake| mistake.at(word.span, "this word"))?;
         if !place.options_allowed(bits) {
             let message = format!("Option {} not allowed here", name.as_bstr());
-            return Err(Mistake::new(message).id("RX0203").at(word.span, "AllowOverride does not let it through"));
+            return Err(Mistake::new(message)
+                .id("RX0203")
+                .at(word.span, "AllowOverride does not let it through"));
         }
         let said = &mut place.dir::<CoreDir>().options;
         match sign {
@@ -231,14 +233,16 @@ fn allow_override_list(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
                 names.insert(name.to_ascii_lowercase().into());
             }
             Lookup::Found(..) => {
-                let text =
-                    format!("AH02304: Discarding directive `{name}' not allowed in AllowOverrideList at {file}:{line}");
+                let text = format!(
+                    "AH02304: Discarding directive `{name}' not allowed in AllowOverrideList at {file}:{line}"
+                );
                 let said = format!("{name} can never stand in .htaccess");
                 place.warn(Diagnostic::warning("RX0230", span, said).with_apache(Apache::Plain(text)));
             }
             _ => {
-                let text =
-                    format!("AH00116: Discarding unrecognized directive `{name}' in AllowOverrideList at {file}:{line}");
+                let text = format!(
+                    "AH00116: Discarding unrecognized directive `{name}' in AllowOverrideList at {file}:{line}"
+                );
                 let said = format!("no active module has a directive {name}");
                 place.warn(Diagnostic::warning("RX0231", span, said).with_apache(Apache::Plain(text)));
             }

@@ -1,6 +1,6 @@
 //! Directives that act while the configuration is read: at the walk they have nothing left to do.
 
-use super::{nothing};
+use super::nothing;
 use crate::policy::{Applied, Args, Directive, Mistake, Place};
 
 pub(super) const ROWS: &[Directive] = rows! {
@@ -36,6 +36,7 @@ pub(super) const ROWS: &[Directive] = rows! {
 
 fn error(_place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     let text = String::from_utf8_lossy(args.raw()).into_owned();
-    let text = if text.is_empty() { "The Error directive was used with no message.".to_owned() } else { text };
+    let text =
+        if text.is_empty() { "The Error directive was used with no message.".to_owned() } else { text };
     Err(Mistake::new(text).id("RX0221").note("The author of this configuration put an Error here."))
 }

@@ -1,6 +1,6 @@
 //! `<Directory>`, `<Files>`, `<Location>`, `<If>`, `<Limit>`, `<VirtualHost>` and their kin.
 
-use super::{addresses};
+use super::addresses;
 use crate::{
     diag::Span,
     http::{Method, MethodSet},
@@ -212,8 +212,7 @@ fn add_condition(place: &mut Place<'_, '_>, args: &Args<'_>, pattern: Pattern) -
     let ifs = &mut place.dir::<CoreDir>().ifs;
     let open = ifs.last().is_some_and(|last| matches!(last.pattern, Pattern::If(_) | Pattern::ElseIf(_)));
     if !starts && !open {
-        let message =
-            "<Else> or <ElseIf> section without previous <If> or <ElseIf> section in same scope";
+        let message = "<Else> or <ElseIf> section without previous <If> or <ElseIf> section in same scope";
         return Err(Mistake::new(message).id("RX0216"));
     }
     ifs.push(section);
