@@ -334,11 +334,7 @@ impl Conn {
         tools.programs.get_mut(self.program?)
     }
 
-    fn spawn(
-        &self,
-        cgi: &crate::engine::Cgi,
-        tools: &mut Tools,
-    ) -> Result<Key, (&'static str, io::Error)> {
+    fn spawn(&self, cgi: &crate::engine::Cgi, tools: &mut Tools) -> Result<Key, (&'static str, io::Error)> {
         let full = || ("fork", io::Error::from(io::ErrorKind::OutOfMemory));
         let program = Program::start(cgi, self.key)?;
         let key = tools.programs.reserve().ok_or_else(full)?;

@@ -11,8 +11,8 @@ use std::{io::Write, time::SystemTime};
 const DEFAULT: &str = r"[%{u}t] [%-m:%l] [pid %P:tid %T] %7F: %E: [client\ %a] %M% ,\ referer\ %{Referer}i";
 
 const LEVELS: [&str; 16] = [
-    "emerg", "alert", "crit", "error", "warn", "notice", "info", "debug", "trace1", "trace2", "trace3", "trace4",
-    "trace5", "trace6", "trace7", "trace8",
+    "emerg", "alert", "crit", "error", "warn", "notice", "info", "debug", "trace1", "trace2", "trace3",
+    "trace4", "trace5", "trace6", "trace7", "trace8",
 ];
 
 /// A format, read once.
@@ -28,7 +28,12 @@ enum Item {
     Space,
     /// `% `: ends a field, and writes nothing.
     Border,
-    Value { letter: u8, argument: Vec<u8>, minus: bool, severity: Option<u8> },
+    Value {
+        letter: u8,
+        argument: Vec<u8>,
+        minus: bool,
+        severity: Option<u8>,
+    },
 }
 
 impl Default for ErrorFormat {
@@ -115,7 +120,9 @@ fn value(mut rest: &[u8]) -> (Item, &[u8]) {
         match byte {
             b'-' => minus = true,
             b'+' => {}
-            b'0'..=b'9' => severity = Some(severity.unwrap_or(0u8).saturating_mul(10).saturating_add(byte - b'0')),
+            b'0'..=b'9' => {
+                severity = Some(severity.unwrap_or(0u8).saturating_mul(10).saturating_add(byte - b'0'))
+            }
             b'{' => {
                 let end = rest.iter().position(|&byte| byte == b'}').unwrap_or(rest.len());
                 argument = rest[..end].to_vec();

@@ -90,9 +90,10 @@ fn bind(address: SocketAddr, process: &Process) -> io::Result<Listener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         let also4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
-        let separate = process.listen.iter().any(|other| {
-            other.value.address == also4 && !other.value.host.is_empty() && address.port() != 0
-        });
+        let separate = process
+            .listen
+            .iter()
+            .any(|other| other.value.address == also4 && !other.value.host.is_empty() && address.port() != 0);
         socket.set_only_v6(separate)?;
     }
     socket.set_reuse_address(true)?;
@@ -141,10 +142,10 @@ mod tests {
     fn an_address_in_use_is_apaches_error() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap().to_string();
-        let error = open(&process(&[("127.0.0.1:0", "127.0.0.1"), (&address, "127.0.0.1")]), &[]).unwrap_err();
-        let first = format!(
-            "(98)Address already in use: AH00072: make_sock: could not bind to address {address}"
-        );
+        let error =
+            open(&process(&[("127.0.0.1:0", "127.0.0.1"), (&address, "127.0.0.1")]), &[]).unwrap_err();
+        let first =
+            format!("(98)Address already in use: AH00072: make_sock: could not bind to address {address}");
         assert_eq!(error.lines[0], first);
         assert_eq!(error.lines.len(), 3);
     }

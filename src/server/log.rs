@@ -60,7 +60,12 @@ impl Logs {
     /// Opens all logs of a policy. `default` is the error log of a server that names none, `old`
     /// the logs so far: a file that may not be opened any more is used on as it is, since the
     /// server is not root any more when it reloads.
-    pub fn open(policy: &Policy, default: &str, explain: bool, old: Option<&Logs>) -> Result<Logs, StartError> {
+    pub fn open(
+        policy: &Policy,
+        default: &str,
+        explain: bool,
+        old: Option<&Logs>,
+    ) -> Result<Logs, StartError> {
         let mut logs = Logs { sinks: FxHashMap::default(), targets: Vec::new(), errors: Vec::new(), explain };
         let root = &policy.process.server_root;
         for server in &policy.servers {
@@ -210,7 +215,9 @@ fn transfer_log_failure(spec: &[u8], root: &[u8], error: &io::Error) -> StartErr
     let os = os_error(error);
     let line = match spec.strip_prefix(b"|") {
         Some(command) => format!("{os}: AH00106: unable to start piped log program '{}'", command.as_bstr()),
-        None => format!("{os}: AH00649: could not open transfer log file {}.", absolute(spec, root).display()),
+        None => {
+            format!("{os}: AH00649: could not open transfer log file {}.", absolute(spec, root).display())
+        }
     };
     StartError { lines: vec![line, "AH00015: Unable to open logs".to_owned()] }
 }

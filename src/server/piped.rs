@@ -33,8 +33,7 @@ impl Piped {
     pub fn start(text: &[u8]) -> io::Result<Piped> {
         let (reader, writer) = io::pipe()?;
         let command = words(&String::from_utf8_lossy(text));
-        let piped =
-            Piped { command, writer: Some(writer), reader: Some(reader), child: Mutex::new(None) };
+        let piped = Piped { command, writer: Some(writer), reader: Some(reader), child: Mutex::new(None) };
         let child = piped.spawn()?;
         *piped.lock() = Some(child);
         Ok(piped)

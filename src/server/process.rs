@@ -30,8 +30,8 @@ pub struct Identity {
 
 /// Whom `User` and `Group` name; nobody if the server is not root, which then cannot change.
 pub fn identity(process: &Process) -> Result<Option<Identity>, StartError> {
-    let user = process.user.value().map(|user| find_user(user)).transpose()?;
-    let gid = process.group.value().map(|group| find_group(group)).transpose()?;
+    let user = process.user.value().map(find_user).transpose()?;
+    let gid = process.group.value().map(find_group).transpose()?;
     if !Uid::effective().is_root() {
         return Ok(None);
     }
@@ -68,7 +68,9 @@ fn number_of(name: &[u8]) -> Option<u32> {
 /// Gives up being root for good.
 pub fn become_user(identity: &Identity, chroot: Option<&BString>) -> Result<(), StartError> {
     let (uid, gid) = (identity.uid, identity.gid);
-    let fail = |text: String| move |error: nix::Error| StartError::line(format!("{}: {text}", os_error(&error.into())));
+    let fail = |text: String| {
+        move |error: nix::Error| StartError::line(format!("{}: {text}", os_error(&error.into())))
+    };
     if let Some(directory) = chroot {
         let name = directory.as_bstr();
         nix::unistd::chroot(path(directory))
@@ -128,7 +130,8 @@ impl PidFile {
             Ok(open) => Ok((PidFile { path: file.to_owned(), file: open }, warning)),
             Err(error) => {
                 let _ = fs::remove_file(&temporary);
-                let first = format!("{}: AH00099: could not create {}", os_error(&error), temporary.display());
+                let first =
+                    format!("{}: AH00099: could not create {}", os_error(&error), temporary.display());
                 let second =
                     format!("AH00100: {}: could not log pid to file {}", program_name(), file.display());
                 Err(StartError { lines: vec![first, second] })
@@ -270,8 +273,10 @@ mod tests {
         in_directory(|file| {
             fs::write(file, "999999\n").unwrap();
             let (_written, warning) = PidFile::write(file).unwrap();
-            let text =
-                format!("pid file {} overwritten -- Unclean shutdown of previous Apache run?", file.display());
+            let text = format!(
+                "pid file {} overwritten -- Unclean shutdown of previous Apache run?",
+                file.display()
+            );
             assert_eq!(warning, Some(text));
         });
     }

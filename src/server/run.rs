@@ -142,7 +142,8 @@ impl Bound {
                 .map_err(|error| StartError::line(super::os_error(&error)))?;
         }
         let detached = self.options.detached.take();
-        let mut main = Main { options: self.options, config, posts, reload, live: threads.len(), deadline: None };
+        let mut main =
+            Main { options: self.options, config, posts, reload, live: threads.len(), deadline: None };
         self.warnings.iter().for_each(|text| main.log(4, "core", "AH00098", text));
         main.resuming();
         if let Some(detached) = detached {
@@ -221,13 +222,19 @@ impl Main {
             }
             Err(error) => {
                 error.lines.iter().for_each(|line| self.log(3, "core", "", line));
-                self.log(3, "core", "", "the configuration was not changed: the server goes on with the old one");
+                self.log(
+                    3,
+                    "core",
+                    "",
+                    "the configuration was not changed: the server goes on with the old one",
+                );
             }
         }
     }
 
     fn new_config(&self) -> Result<Config, StartError> {
-        let missing = || StartError::line("this server was started without a way to read its configuration again");
+        let missing =
+            || StartError::line("this server was started without a way to read its configuration again");
         let engine = self.reload.as_ref().ok_or_else(missing)?()?;
         let policy = &engine.policy;
         let listeners = listen::open(&policy.process, &self.config.listeners)?;
@@ -264,8 +271,7 @@ impl Main {
     }
 
     fn log(&self, level: u8, module: &'static str, number: &'static str, text: &str) {
-        let entry =
-            LogEntry { level, module, os_error: None, number, text: text.into(), explanation: None };
+        let entry = LogEntry { level, module, os_error: None, number, text: text.into(), explanation: None };
         self.config.logs.error(&Logged { server: 0, client: None, entry }, &mut Vec::new());
     }
 }
@@ -296,7 +302,8 @@ fn start_workers(
     let failed = |error: std::io::Error| {
         StartError::line(format!("{}: AH03104: could not start a worker thread", super::os_error(&error)))
     };
-    let offices: Vec<_> = (0..count).map(|_| worker::post_office()).collect::<Result<_, _>>().map_err(failed)?;
+    let offices: Vec<_> =
+        (0..count).map(|_| worker::post_office()).collect::<Result<_, _>>().map_err(failed)?;
     let posts: Vec<Post> = offices.iter().map(|(post, _, _)| post.clone()).collect();
     let loads: Arc<[AtomicUsize]> = (0..count).map(|_| AtomicUsize::new(0)).collect();
     let mut threads = Vec::with_capacity(count);
