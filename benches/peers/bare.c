@@ -3,14 +3,17 @@
  *
  *   bare serve PORT FILE           an epoll loop: GET /10m... gets FILE by sendfile, all else 1 KiB from memory
  *   bare spawn SECONDS LOOPS PROG  posix_spawn, read to the end, wait, again: "REQUESTS ELAPSED_US CPU_US P99_US"
- *   bare launch PROG ARGS...       becomes PROG, which gets SIGTERM should whoever started it die
+ *   bare meter UID GID PROG ARGS...  runs a server, says what it costs, and ends it at the end of input
  *
- * It does not parse: one read is taken for one whole request.
+ * serve does not parse: one read is taken for one whole request.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/perf_event.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -24,13 +27,14 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { SMALL = 1024, MAX_FD = 65536, MAX_SAMPLES = 1 << 20 };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     perror(what);
     exit(1);
@@ -257,17 +261,91 @@ static int spawn(double seconds, int n, char *program)
     return 0;
 }
 
+/* ---- meter ---- */
+
+/*
+ * A counter of the processor time of a process and all that descends from it from now on. /proc would not
+ * do: mod_cgid ignores SIGCHLD, and the kernel forgets the time of children that nobody waits for.
+ */
+static int count_cpu_of(pid_t pid)
+{
+    struct perf_event_attr attr = {
+        .type = PERF_TYPE_SOFTWARE, .size = sizeof attr, .config = PERF_COUNT_SW_TASK_CLOCK,
+        .inherit = 1, .exclude_kernel = 1, .exclude_hv = 1
+    };
+    return syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static _Noreturn void become(uid_t uid, gid_t gid, char **argv)
+{
+    int nothing = open("/dev/null", O_RDONLY);
+    if ((geteuid() == 0 && setgroups(0, NULL) < 0) || setgid(gid) < 0 || setuid(uid) < 0)
+        die("setuid");
+    dup2(nothing, 0);
+    dup2(2, 1);
+    close(nothing);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    execvp(argv[0], argv);
+    die(argv[0]);
+}
+
+/* Writes nanoseconds for each byte read, until the input or the server ends. */
+static void tell(int counter, int server)
+{
+    struct pollfd waiting[] = { { .fd = 0, .events = POLLIN }, { .fd = server, .events = POLLIN } };
+    char byte;
+    while (poll(waiting, 2, -1) > 0 && !waiting[1].revents && read(0, &byte, 1) == 1) {
+        uint64_t nanoseconds = 0;
+        if (read(counter, &nanoseconds, sizeof nanoseconds) < 0)
+            nanoseconds = 0;
+        printf("%llu\n", (unsigned long long)nanoseconds);
+        fflush(stdout);
+    }
+}
+
+/* Its first line of output is the server's process id, and whether its cost can be counted. */
+static int meter(uid_t uid, gid_t gid, char **argv)
+{
+    int gate[2], status;
+    char byte;
+    if (pipe2(gate, O_CLOEXEC) < 0)
+        die("pipe2");
+    pid_t pid = fork();
+    if (pid < 0)
+        die("fork");
+    if (pid == 0) {
+        close(gate[1]);
+        if (read(gate[0], &byte, 1) == 1)
+            become(uid, gid, argv);
+        _exit(1);
+    }
+    int counter = count_cpu_of(pid), server = syscall(SYS_pidfd_open, pid, 0);
+    if (server < 0)
+        die("pidfd_open");
+    printf("%d %d\n", (int)pid, counter >= 0);
+    fflush(stdout);
+    if (write(gate[1], "g", 1) != 1)
+        die("write");
+    tell(counter, server);
+    struct pollfd end = { .fd = server, .events = POLLIN };
+    kill(pid, SIGTERM);
+    if (poll(&end, 1, 5000) != 1)
+        kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    /* What the server may have left behind is in our process group. */
+    signal(SIGTERM, SIG_IGN);
+    kill(0, SIGTERM);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "serve") == 0)
         serve(atoi(argv[2]), argv[3]);
     if (argc == 5 && strcmp(argv[1], "spawn") == 0)
         return spawn(atof(argv[2]), atoi(argv[3]), argv[4]);
-    if (argc >= 3 && strcmp(argv[1], "launch") == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
-        execvp(argv[2], argv + 2);
-        die(argv[2]);
-    }
-    fprintf(stderr, "usage: bare serve PORT FILE | spawn SECONDS LOOPS PROG | launch PROG ARGS...\n");
+    if (argc >= 5 && strcmp(argv[1], "meter") == 0)
+        return meter(atoi(argv[2]), atoi(argv[3]), argv + 4);
+    fprintf(stderr, "usage: bare serve PORT FILE | spawn SECONDS LOOPS PROG | meter UID GID PROG ARGS...\n");
     return 2;
 }

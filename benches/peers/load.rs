@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::Result;
 use crate::servers::Contender;
 use crate::site::{LARGE, SMALL, Site, say};
-use crate::{Result, procs};
 
 /// How long a single request may take, and how much later than planned wrk may end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,7 +41,11 @@ pub static WORKLOADS: [Workload; 6] = [
 const CGI_CONNECTIONS: u32 = 16;
 
 const fn fixed(
-    name: &'static str, path: &'static str, connections: u32, keep_alive: bool, body: usize,
+    name: &'static str,
+    path: &'static str,
+    connections: u32,
+    keep_alive: bool,
+    body: usize,
 ) -> Workload {
     Workload { name, path, connections, keep_alive, body, program: None }
 }
@@ -109,14 +113,14 @@ impl Driver<'_> {
     }
 
     fn measure_serving(&self, workload: &Workload, contender: &Contender) -> Result<Sample> {
-        let before = procs::cpu_time(contender.pid());
+        let before = contender.cpu_time()?;
         let [requests, micros, failures, p99] = self.drive(workload, contender)?;
-        let cpu = procs::cpu_time(contender.pid()).saturating_sub(before);
-        procs::settle(contender.pid(), Duration::from_secs(10));
+        let cpu = contender.cpu_time()?.saturating_sub(before);
+        contender.settle(Duration::from_secs(10))?;
         if failures > 0.0 {
             return Err(format!("{failures} of {requests} requests failed; this measurement does not count"));
         }
-        Ok(Sample { memory: procs::memory(contender.pid()), ..sample(requests, micros, as_micros(cpu), p99)? })
+        Ok(Sample { memory: contender.memory(), ..sample(requests, micros, as_micros(cpu), p99)? })
     }
 
     fn drive(&self, workload: &Workload, contender: &Contender) -> Result<[f64; 4]> {
@@ -135,7 +139,7 @@ impl Driver<'_> {
     }
 
     fn measure_spawning(&self, contender: &Contender, program: &str) -> Result<Sample> {
-        let mut command = contender.bare_command();
+        let mut command = contender.command("bare");
         command.args(["spawn", &self.seconds.to_string(), &loops()]).arg(self.site.file(program));
         let [requests, micros, cpu, p99] = numbers(&self.run(command)?)?;
         sample(requests, micros, cpu, p99)
@@ -169,8 +173,12 @@ fn numbers(line: &str) -> Result<[f64; 4]> {
 
 /// Runs a program to its end, which it must reach within `limit`.
 fn run(mut command: Command, limit: Duration) -> Result<String> {
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().map_err(say("spawn"))?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .map_err(say("spawn"))?;
     let end = Instant::now() + limit;
     let status = loop {
         match child.try_wait().map_err(say("wait"))? {
@@ -194,7 +202,8 @@ fn run(mut command: Command, limit: Duration) -> Result<String> {
 fn fetch(contender: &Contender, path: &str) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&contender.address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(LARGE as u64 * 2).read_to_end(&mut answer)?;
     Ok(answer)

@@ -16,6 +16,12 @@ pub fn describe() -> String {
     format!("{cores} cores of {cpu}, {memory}, Linux {kernel}, {}", system.trim_matches('"'))
 }
 
+/// How many processes wanted to run in the last minute: with more than one, others were at work too.
+pub fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
+}
+
 /// Today, as `2026-01-31`.
 pub fn date() -> String {
     chrono::Utc::now().format("%Y-%m-%d").to_string()
@@ -32,9 +38,11 @@ pub fn first_line(program: &Path, arguments: &[&str]) -> String {
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().next().unwrap_or("version unknown").trim();
-    // "Server version: Apache/2.4.1 (Unix)", "nginx version: nginx/1.2", "wrk 4.1 [epoll] Copyright …".
+    // "Server version: Apache/2.4.1 (Unix)", "nginx version: nginx/1.2", "lighttpd/1.4 (ssl) - a light …",
+    // "wrk 4.1 [epoll] Copyright …".
     let line = line.split_once("version: ").map_or(line, |(_, version)| version);
-    line.split(" [").next().unwrap_or(line).to_owned()
+    let line = line.split(" [").next().unwrap_or(line);
+    line.split(" - ").next().unwrap_or(line).to_owned()
 }
 
 fn field(file: &str, name: &str) -> Option<String> {

@@ -48,6 +48,9 @@ struct Options {
     bench: bool,
 }
 
+const UNCOUNTED: &str = "perf events are not allowed here (sysctl kernel.perf_event_paranoid=2 allows them, and root may), so the \
+    CPU time of CGI programs that mod_cgid starts is missing";
+
 fn main() -> ExitCode {
     let options = Options::parse();
     if !options.bench {
@@ -68,6 +71,9 @@ fn run(options: &Options) -> Result<()> {
     let site = Site::build()?;
     let mut report = Report::new(options.seconds, options.rounds, &wrk);
     let contenders = start_all(options, &site, &mut report);
+    if !contenders.iter().all(Contender::counts_all) {
+        table::note(&mut report.notes, UNCOUNTED.to_owned());
+    }
     report.at_rest = contenders.iter().map(AtRest::of).collect();
 
     let driver = Driver { wrk, site: &site, seconds: options.seconds };
@@ -101,7 +107,10 @@ fn start_all<'s>(options: &Options, site: &'s Site, report: &mut Report) -> Vec<
 
 /// One workload: A B C D A B C D …, and of each the median.
 fn play(
-    driver: &Driver, workload: &'static Workload, contenders: &[Contender], rounds: u16,
+    driver: &Driver,
+    workload: &'static Workload,
+    contenders: &[Contender],
+    rounds: u16,
     notes: &mut Vec<String>,
 ) -> Section {
     let mut players: Vec<(&Contender, Vec<Sample>)> = Vec::new();
@@ -116,7 +125,9 @@ fn play(
             eprintln!("{}: {} ({round}/{rounds})", workload.name, contender.name);
             match driver.measure(workload, contender) {
                 Ok(sample) => samples.push(sample),
-                Err(message) => table::note(notes, format!("{}, {}: {message}", workload.name, contender.name)),
+                Err(message) => {
+                    table::note(notes, format!("{}, {}: {message}", workload.name, contender.name))
+                }
             }
         }
     }

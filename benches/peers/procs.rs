@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// `USER_HZ`: proc(5) counts in ticks of 10 ms on every architecture that Debian has.
 const TICK: Duration = Duration::from_millis(10);
@@ -17,7 +17,7 @@ struct Stat {
 /// Processor time of a process, its descendants, and all children they have reaped.
 ///
 /// The kernel adds a child's time to its parent when the parent waits for it, so short-lived
-/// children (CGI programs) are not lost.
+/// children (CGI programs) are not lost, unless the parent ignores them as mod_cgid does.
 pub fn cpu_time(root: u32) -> Duration {
     tree(root).iter().map(|(_, stat)| stat.cpu).sum()
 }
@@ -32,20 +32,6 @@ pub fn memory(root: u32) -> Option<u64> {
 /// The process and its descendants, ancestors first.
 pub fn pids(root: u32) -> Vec<u32> {
     tree(root).into_iter().map(|(pid, _)| pid).collect()
-}
-
-/// Waits until the tree has stopped working (what a load left behind), but no longer than `limit`.
-pub fn settle(root: u32, limit: Duration) {
-    let end = Instant::now() + limit;
-    let mut before = cpu_time(root);
-    while Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(100));
-        let now = cpu_time(root);
-        if now.saturating_sub(before) <= TICK {
-            return;
-        }
-        before = now;
-    }
 }
 
 fn tree(root: u32) -> Vec<(u32, Stat)> {

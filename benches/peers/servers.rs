@@ -1,14 +1,16 @@
 //! The servers: how each is started, and that each is stopped.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Gid, Pid, Uid};
 
 use crate::site::{Site, find_program, say};
 use crate::{Result, machine, procs};
@@ -21,7 +23,8 @@ pub const APACHE: &str = "apache2";
 pub const RACHIS: &str = "rachis";
 
 const START_LIMIT: Duration = Duration::from_secs(5);
-const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// More than `bare meter` gives a server.
+const STOP_LIMIT: Duration = Duration::from_secs(8);
 
 /// How one server is found and started.
 pub struct Starter {
@@ -56,8 +59,16 @@ pub struct Contender<'s> {
     site: &'s Site,
 }
 
-/// A child that does not outlive this value.
-struct Process(Child);
+/// A server that does not outlive this value, under the eyes of `bare meter`.
+struct Process {
+    meter: Child,
+    /// Taken when the server is to end: that is how the meter is told.
+    ask: Option<ChildStdin>,
+    tell: fs::File,
+    pid: u32,
+    /// Whether the kernel lets the meter count.
+    counts: bool,
+}
 
 impl Starter {
     /// All servers, in the order in which they take turns.
@@ -80,20 +91,11 @@ impl Starter {
         let run = site.private_directory(&format!("run-{}", self.name.replace(' ', "-")))?;
         let place = Place { site, program, run, port: free_port()? };
         let mut command = (self.command)(&place)?;
-        let log = place.run.join("output");
-        let output = fs::File::create(&log).map_err(say("output"))?;
-        command
-            .current_dir(&place.run)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().map_err(say("output"))?)
-            .stderr(output)
-            .process_group(0);
-        if let Some(user) = &site.user {
-            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
-        }
+        let output = fs::File::create(place.run.join("output")).map_err(say("output"))?;
+        command.current_dir(&place.run).stderr(output);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, place.port));
+        let mut process = Process::spawn(command)?;
         let begin = Instant::now();
-        let mut process = Process(command.spawn().map_err(say(self.name))?);
         process.wait_until_it_accepts(address).map_err(|message| message + &last_words(&place.run))?;
         let start = begin.elapsed();
         std::thread::sleep(Duration::from_millis(300));
@@ -102,7 +104,7 @@ impl Starter {
             version: machine::first_line(program, self.version),
             address,
             start,
-            idle_memory: procs::memory(process.pid()),
+            idle_memory: procs::memory(process.pid),
             process,
             site,
         })
@@ -110,9 +112,37 @@ impl Starter {
 }
 
 impl Contender<'_> {
-    /// The process whose descendants are the server.
-    pub fn pid(&self) -> u32 {
-        self.process.pid()
+    /// Processor time since the start, of the server, its descendants, and those that have ended.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        match self.process.counts {
+            true => self.process.counted(),
+            false => Ok(procs::cpu_time(self.process.pid)),
+        }
+    }
+
+    /// Whether CGI programs are counted that the server does not wait for.
+    pub fn counts_all(&self) -> bool {
+        self.process.counts
+    }
+
+    /// Proportional set size of the process tree now, in bytes.
+    pub fn memory(&self) -> Option<u64> {
+        procs::memory(self.process.pid)
+    }
+
+    /// Waits until the server has finished what a load left behind, but no longer than `limit`.
+    pub fn settle(&self, limit: Duration) -> Result<()> {
+        let end = Instant::now() + limit;
+        let mut before = self.cpu_time()?;
+        while Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(100));
+            let now = self.cpu_time()?;
+            if now.saturating_sub(before) < Duration::from_millis(5) {
+                break;
+            }
+            before = now;
+        }
+        Ok(())
     }
 
     /// Whether this is the limit, not a server.
@@ -120,9 +150,9 @@ impl Contender<'_> {
         self.name == BARE
     }
 
-    /// A command for the bare program, as the user that servers run as.
-    pub fn bare_command(&self) -> Command {
-        let mut command = Command::new(self.site.file("bare"));
+    /// A command that runs a program of the site, as the user that servers run as.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.site.file(program));
         if let Some(user) = &self.site.user {
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
@@ -131,8 +161,36 @@ impl Contender<'_> {
 }
 
 impl Process {
-    fn pid(&self) -> u32 {
-        self.0.id()
+    fn spawn(mut command: Command) -> Result<Process> {
+        // A group of its own: Ctrl-C is for us, and the meter then sees our end.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+        let mut meter = command.spawn().map_err(say("bare meter"))?;
+        let (Some(ask), Some(tell)) = (meter.stdin.take(), meter.stdout.take()) else {
+            return Err("bare meter: no pipes".into());
+        };
+        let mut process =
+            Process { meter, ask: Some(ask), tell: OwnedFd::from(tell).into(), pid: 0, counts: false };
+        let line = process.read_line()?;
+        let (pid, counts) = line.split_once(' ').ok_or("bare meter: no process id")?;
+        process.pid = pid.parse().map_err(|_| "bare meter: no process id")?;
+        process.counts = counts == "1";
+        Ok(process)
+    }
+
+    fn read_line(&self) -> Result<String> {
+        let bytes = Read::bytes(&self.tell).map_while(|byte| byte.ok().filter(|&byte| byte != b'\n'));
+        match String::from_utf8(bytes.collect()) {
+            Ok(line) if !line.is_empty() => Ok(line),
+            _ => Err("the server has ended".into()),
+        }
+    }
+
+    fn counted(&self) -> Result<Duration> {
+        if let Some(mut ask) = self.ask.as_ref() {
+            ask.write_all(b"?").map_err(|_| "the server has ended")?;
+        }
+        let nanoseconds = self.read_line()?.parse().map_err(|_| "bare meter: no number")?;
+        Ok(Duration::from_nanos(nanoseconds))
     }
 
     fn wait_until_it_accepts(&mut self, address: SocketAddr) -> Result<()> {
@@ -141,7 +199,7 @@ impl Process {
             if TcpStream::connect_timeout(&address, START_LIMIT).is_ok() {
                 return Ok(());
             }
-            if let Ok(Some(status)) = self.0.try_wait() {
+            if let Ok(Some(status)) = self.meter.try_wait() {
                 return Err(format!("did not start ({status}) and is left out"));
             }
             std::thread::sleep(Duration::from_micros(200));
@@ -152,7 +210,7 @@ impl Process {
     fn has_ended_within(&mut self, limit: Duration) -> bool {
         let end = Instant::now() + limit;
         while Instant::now() < end {
-            if !matches!(self.0.try_wait(), Ok(None)) {
+            if !matches!(self.meter.try_wait(), Ok(None)) {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -164,11 +222,8 @@ impl Process {
 impl Drop for Process {
     /// Asks, waits, and ends by pid what has not listened.
     fn drop(&mut self) {
-        if !matches!(self.0.try_wait(), Ok(None)) {
-            return;
-        }
-        let family = procs::pids(self.pid());
-        signal(self.pid(), Signal::SIGTERM);
+        let family = procs::pids(self.meter.id());
+        drop(self.ask.take());
         if self.has_ended_within(STOP_LIMIT) {
             return;
         }
@@ -204,7 +259,7 @@ fn last_words(run: &Path) -> String {
 
 /// apache2 and rachis: the same arguments, the same file.
 fn httpd(place: &Place) -> Result<Command> {
-    let mut command = launch(place);
+    let mut command = metered(place);
     command
         .arg("-d")
         .arg(&place.run)
@@ -219,28 +274,32 @@ fn httpd(place: &Place) -> Result<Command> {
 
 fn nginx(place: &Place) -> Result<Command> {
     let conf = filled_in(place, "nginx.conf", include_str!("site/nginx.conf"))?;
-    let mut command = launch(place);
+    let mut command = metered(place);
     command.arg("-p").arg(&place.run).arg("-e").arg(place.run.join("error.log")).arg("-c").arg(conf);
     Ok(command)
 }
 
 fn lighttpd(place: &Place) -> Result<Command> {
     let conf = filled_in(place, "lighttpd.conf", include_str!("site/lighttpd.conf"))?;
-    let mut command = launch(place);
+    let mut command = metered(place);
     command.arg("-D").arg("-f").arg(conf);
     Ok(command)
 }
 
 fn bare(place: &Place) -> Result<Command> {
-    let mut command = launch(place);
+    let mut command = metered(place);
     command.arg("serve").arg(place.port.to_string()).arg(place.site.file("htdocs/10m.txt"));
     Ok(command)
 }
 
-/// Starts the server by way of `bare launch`, so that it ends even if this program is killed.
-fn launch(place: &Place) -> Command {
+/// `bare meter UID GID PROGRAM`, to which the server's arguments are added.
+fn metered(place: &Place) -> Command {
+    let (uid, gid) = match &place.site.user {
+        Some(user) => (user.uid, user.gid),
+        None => (Uid::effective(), Gid::effective()),
+    };
     let mut command = Command::new(place.site.file("bare"));
-    command.arg("launch").arg(place.program);
+    command.arg("meter").arg(uid.to_string()).arg(gid.to_string()).arg(place.program);
     command
 }
 

@@ -29,7 +29,8 @@ pub struct Site {
 impl Site {
     /// Makes all files and compiles the C programs with `cc`.
     pub fn build() -> Result<Site> {
-        let root = tempfile::Builder::new().prefix("rachis-bench.").tempdir().map_err(say("temporary directory"))?;
+        let root =
+            tempfile::Builder::new().prefix("rachis-bench.").tempdir().map_err(say("temporary directory"))?;
         let user = match Uid::effective().is_root() {
             true => Some(unprivileged_user()?),
             false => None,

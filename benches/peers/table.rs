@@ -28,7 +28,8 @@ Memory is the proportional set size of the process tree after the load. The best
 and lighttpd for the rate, and the most thrifty for CPU. rachis reads the very configuration file that apache2 reads
 (`benches/peers/site/httpd.conf`). The bare loop is the limit: for files one epoll loop that answers from memory or with
 sendfile and parses nothing; for CGI one loop for each core that spawns the program, reads its output and waits, with no
-HTTP and no load generator beside it. wrk, with one thread, shares the cores with the server.
+HTTP and no load generator beside it. wrk, with one thread, shares the cores with the server. On a machine that has
+other work too, CPU holds where rates do not.
 ";
 
 /// Everything one run found.
@@ -36,6 +37,7 @@ pub struct Report {
     seconds: u32,
     rounds: u16,
     wrk: String,
+    load: String,
     /// What was absent, wrong or failed.
     pub notes: Vec<String>,
     /// The servers before any load.
@@ -134,18 +136,20 @@ impl Report {
     pub fn new(seconds: u32, rounds: u16, wrk: &Path) -> Report {
         // The option does not exist in this wrk: it prints version and usage, as wanted.
         let wrk = machine::first_line(wrk, &["-v"]);
-        Report { seconds, rounds, wrk, notes: Vec::new(), at_rest: Vec::new(), sections: Vec::new() }
+        let load = machine::load();
+        Report { seconds, rounds, wrk, load, notes: Vec::new(), at_rest: Vec::new(), sections: Vec::new() }
     }
 
     /// Date, machine, versions, the servers at rest, and the notes.
     pub fn render_setting(&self) -> String {
         let mut text = format!(
-            "{}, {}. {}; {} rounds of {} s.\n\n### At rest\n\n",
+            "{}, {}. {}; {} rounds of {} s. Load average before: {}.\n\n### At rest\n\n",
             machine::date(),
             machine::describe(),
             self.wrk,
             self.rounds,
-            self.seconds
+            self.seconds,
+            self.load
         );
         let mut table = Table::new(&["server", "version", "start to first accept, ms", "PSS MiB"]);
         for AtRest { name, version, start, memory } in &self.at_rest {
