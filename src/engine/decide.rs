@@ -243,16 +243,17 @@ impl Engine {
     }
 
     /// What follows a phase. The access phases go together as `Satisfy` says.
-    fn after(&self, phase: Phase, end: End, request: &Request) -> Result<Next, End> {
+    fn after(&self, phase: Phase, end: End, request: &mut Request) -> Result<Next, End> {
         let following = |phase: Phase| Phase::ALL.get(phase as usize + 1).copied().unwrap_or(phase);
-        let any = || self.satisfy(request).value == Satisfy::Any;
+        let any = self.satisfy(request).value == Satisfy::Any;
         let next = match (phase, end) {
             (Phase::HeaderParser, End::Ok | End::Declined) if self.was_allowed(request) => Phase::Type,
-            (Phase::Access, End::Ok | End::Declined) if any() => Phase::Type,
-            (Phase::Access, End::Status(_)) if any() => Phase::AccessEx,
+            (Phase::Access, End::Ok | End::Declined) if any => Phase::Type,
+            (Phase::Access, End::Status(_)) if any => Phase::AccessEx,
             (Phase::AccessEx, End::Ok) => Phase::Type,
             (Phase::AccessEx, End::Declined) => Phase::Authn,
-            (Phase::Authn | Phase::Authz, End::Declined) => return Ok(Next::Die(Status(500))),
+            (Phase::Authn, End::Declined) => return Ok(undecided(request, "check user")),
+            (Phase::Authz, End::Declined) => return Ok(undecided(request, "check authorization")),
             (phase, End::Ok | End::Declined) => following(phase),
             (_, end) => return Err(end),
         };
@@ -268,6 +269,12 @@ impl Engine {
         let said = self.modules.iter().find_map(|module| module.satisfy);
         said.map_or(Setting::new(Satisfy::Unsaid, Span::BUILTIN), |f| f(&request.conf.conf, request.method))
     }
+}
+
+/// No module answers for a phase that needs an answer (decl_die).
+fn undecided(request: &mut Request, what: &str) -> Next {
+    request.log.push(super::log::undecided(what, request.uri.as_ref()));
+    Next::Die(Status(500))
 }
 
 /// The hooks of one phase in order: by rank, then as the module list has it, except that a hook

@@ -30,3 +30,16 @@ pub fn too_many_redirects(limit: usize) -> LogEntry {
         explanation: None,
     }
 }
+
+/// The line for a phase that needs an answer and got none.
+pub fn undecided(what: &str, uri: &bstr::BStr) -> LogEntry {
+    let text = format!("configuration error:  couldn't {what}: {uri}");
+    LogEntry {
+        level: 2,
+        module: "core",
+        os_error: None,
+        number: "AH00025",
+        text: text.into(),
+        explanation: None,
+    }
+}

@@ -4,7 +4,7 @@
 use super::{answer::Content, decide::Engine, exchange::Piece, request::Request, urls};
 use crate::{
     http::{
-        Headers, Method, Status,
+        Method, Status,
         conditional::{Conditions, range_allowed},
         date, range,
         request::Version,

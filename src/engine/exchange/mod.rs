@@ -4,11 +4,15 @@
 //! TCP drives it now, TLS and HTTP/2 streams can drive it as well, and tests drive it by hand.
 
 mod body;
+mod interface;
 mod program;
+mod step;
 
-use self::{body::Body, program::Program};
+pub use interface::{Ask, Input, Logged, Output, Piece};
+
+use self::{body::Body, program::Program, step::Step};
 use super::{
-    answer::{Answer, Cgi, CgiFailure, Content, Decision, Pending, Progress, Sent},
+    answer::{Answer, CgiFailure, Content, Decision, Progress, Sent},
     decide::Engine,
     incoming,
     request::{Connection, LogEntry, Request},
@@ -23,131 +27,8 @@ use crate::{
         response::CONTINUE,
     },
     policy::{CoreDir, SaidExt},
-    system::Opened,
 };
-use bstr::BString;
-use std::{
-    net::{IpAddr, SocketAddr},
-    rc::Rc,
-    time::{Duration, SystemTime},
-};
-
-/// What happened outside, told by the event loop.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// Bytes came from the client. Only given while [`Exchange::wants_client`] holds.
-    Client(&'a [u8]),
-    /// The client closed its sending side; it may still be reading.
-    ClientEof,
-    /// The client is gone: reset, or a write failed. Nothing can be sent any more.
-    ClientGone,
-    /// Every piece handed out so far was written.
-    Drained,
-    /// Bytes of the program's standard output. Only given while [`Exchange::wants_child`] holds.
-    Child(&'a [u8]),
-    /// A piece of the program's standard error.
-    ChildStderr(&'a [u8]),
-    /// Standard output was closed by everyone who had it.
-    ChildClosed,
-    /// The program ended; raw wait status.
-    ChildExit(i32),
-    /// Everything given with [`Ask::FeedChild`] was written, or the program does not read any more.
-    ChildFed,
-    /// The program could not be started: which step failed, and how.
-    SpawnFailed(&'static str, std::io::Error),
-    /// The answer to [`Ask::Resolve`]: the name of an address.
-    Name(IpAddr, Option<BString>),
-    /// The answer to [`Ask::Resolve`]: the addresses of a name.
-    Addresses(BString, Vec<IpAddr>),
-    /// The time asked for with [`Ask::Wake`] is over.
-    Deadline,
-    /// The server is being stopped gracefully: no further request on this connection.
-    Stopping,
-}
-
-/// What goes to the client, in order.
-#[derive(Debug)]
-pub enum Piece {
-    /// Bytes.
-    Bytes(Vec<u8>),
-    /// A range of an open file: by sendfile(2) where `sendfile` allows it.
-    File {
-        /// The file.
-        file: Opened,
-        /// First byte.
-        at: u64,
-        /// How many.
-        len: u64,
-        /// Whether sendfile(2) may be used.
-        sendfile: bool,
-    },
-}
-
-impl Piece {
-    /// Length in bytes.
-    pub fn len(&self) -> u64 {
-        match self {
-            Piece::Bytes(bytes) => bytes.len() as u64,
-            Piece::File { len, .. } => *len,
-        }
-    }
-
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// What the event loop is asked to do besides, in order.
-#[derive(Debug)]
-pub enum Ask {
-    /// Start a program, in a process group of its own, with pipes for its three streams.
-    Spawn(Box<Cgi>),
-    /// Write to the program's standard input.
-    FeedChild(Vec<u8>),
-    /// Close the program's standard input once everything is written.
-    CloseChildInput,
-    /// Kill the program's process group, and reap it.
-    KillChild,
-    /// Forget the program: its answer is complete. It is reaped when it ends; if it still runs
-    /// after a while it is killed.
-    LeaveChild,
-    /// Set the one timer of the connection, or stop it. The loop starts it again with the same time
-    /// whenever bytes go to the client, so that it measures a standstill.
-    Wake(Option<Duration>),
-    /// Look something up on the helper pool.
-    Resolve(Pending),
-    /// Close the connection when every piece is written: shut down the sending side, read and
-    /// throw away what the client still sends for a short while (Apache's lingering close).
-    Close,
-    /// Close the connection at once.
-    Abort,
-}
-
-/// An entry of the error log, with what its line names.
-#[derive(Clone, Debug)]
-pub struct Logged {
-    /// Which server's log.
-    pub server: usize,
-    /// The client, if the entry is about a request.
-    pub client: Option<SocketAddr>,
-    /// The entry.
-    pub entry: LogEntry,
-}
-
-/// What is to be done after an input. The event loop empties it.
-#[derive(Debug, Default)]
-pub struct Output {
-    /// To the client, in order.
-    pub pieces: Vec<Piece>,
-    /// Everything else, in order.
-    pub asks: Vec<Ask>,
-    /// For the error log.
-    pub errors: Vec<Logged>,
-    /// For the other logs: number of the target in [`crate::policy::Policy::log_targets`], and the
-    /// line with its end.
-    pub lines: Vec<(usize, Vec<u8>)>,
-}
+use std::{rc::Rc, time::Duration};
 
 /// How long a client that closed its sending side is given to show, by taking what is sent, that it
 /// still reads, before its program is taken for abandoned.
@@ -556,70 +437,3 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// `LimitRequestBody`'s default.
 const LIMIT_BODY: u64 = 1 << 30;
-
-/// What an input is worked off with.
-struct Step<'s, 'o> {
-    engine: &'s Engine,
-    worker: &'s mut Worker,
-    out: &'o mut Output,
-}
-
-impl Step<'_, '_> {
-    /// Hands out a request's entries for the error log.
-    fn errors(&mut self, request: &mut Request) {
-        let (server, client) = (request.server, Some(request.conn.client));
-        let entries = request.log.drain(..);
-        self.out.errors.extend(entries.map(|entry| Logged { server, client, entry }));
-        let mut earlier = request.prev.as_deref_mut();
-        while let Some(request) = earlier {
-            let entries = request.log.drain(..);
-            self.out.errors.extend(entries.map(|entry| Logged { server, client, entry }));
-            earlier = request.prev.as_deref_mut();
-        }
-    }
-
-    /// Makes the lines of a finished request for the access logs.
-    fn access(&mut self, request: &mut Request, sent: Sent) {
-        self.errors(request);
-        let now = self.engine.system.now();
-        let begun: SystemTime = request.first().started;
-        let sent = Sent { duration: now.duration_since(begun).unwrap_or_default(), ..sent };
-        for module in &self.engine.modules {
-            let Some(log) = module.log else { continue };
-            let lines = &mut self.out.lines;
-            self.engine
-                .with_cx(self.worker, request, module.name, &mut Trace::off(), |cx| log(cx, &sent, lines));
-        }
-        self.errors(request);
-    }
-
-    /// Logs why an answer could not be sent; the status to send instead.
-    fn refused(&mut self, request: &mut Request, refused: &Refused) -> Status {
-        let Refused::Header(bad) = refused else { return Status(416) };
-        let (level, module, number) = (3, "core", bad.ah);
-        let text = bad.message.clone();
-        request.log.push(LogEntry { level, module, os_error: None, number, text, explanation: None });
-        request.headers_out.clear();
-        request.err_headers_out.clear();
-        request.status_line = None;
-        Status(500)
-    }
-
-    fn bad_request_log(&mut self, request: &mut Request, bad: &crate::http::request::BadRequest) {
-        let level = if bad.info { 6 } else { 7 };
-        let mut add = |number: &'static str, text: BString| {
-            let (module, os_error, explanation) = ("core", None, None);
-            request.log.push(LogEntry { level, module, os_error, number, text, explanation });
-        };
-        if !bad.ah.is_empty() {
-            add(bad.ah, bad.message.clone());
-        }
-        if bad.in_headers {
-            add("AH00567", "request failed: error reading the headers".into());
-        }
-        let core = self.engine.policy.servers[request.server].core();
-        let dir: &CoreDir = request.conf.conf.get();
-        let most = super::log::level_for(dir, core, "core");
-        request.log.retain(|entry| entry.level <= most);
-    }
-}

@@ -1,0 +1,77 @@
+//! One input being worked off: what the states of an exchange reach the engine and the output with.
+
+use super::{LogEntry, Logged, Output, Refused, Request, Sent, Status, Trace};
+use crate::{
+    engine::{decide::Engine, log, worker::Worker},
+    http::request::BadRequest,
+    policy::CoreDir,
+};
+use bstr::BString;
+use std::time::SystemTime;
+
+/// What an input is worked off with.
+pub(super) struct Step<'s, 'o> {
+    pub engine: &'s Engine,
+    pub worker: &'s mut Worker,
+    pub out: &'o mut Output,
+}
+
+impl Step<'_, '_> {
+    /// Hands out a request's entries for the error log.
+    pub fn errors(&mut self, request: &mut Request) {
+        let (server, client) = (request.server, Some(request.conn.client));
+        let entries = request.log.drain(..);
+        self.out.errors.extend(entries.map(|entry| Logged { server, client, entry }));
+        let mut earlier = request.prev.as_deref_mut();
+        while let Some(request) = earlier {
+            let entries = request.log.drain(..);
+            self.out.errors.extend(entries.map(|entry| Logged { server, client, entry }));
+            earlier = request.prev.as_deref_mut();
+        }
+    }
+
+    /// Makes the lines of a finished request for the access logs.
+    pub fn access(&mut self, request: &mut Request, sent: Sent) {
+        self.errors(request);
+        let now = self.engine.system.now();
+        let begun: SystemTime = request.first().started;
+        let sent = Sent { duration: now.duration_since(begun).unwrap_or_default(), ..sent };
+        for module in &self.engine.modules {
+            let Some(log) = module.log else { continue };
+            let lines = &mut self.out.lines;
+            self.engine
+                .with_cx(self.worker, request, module.name, &mut Trace::off(), |cx| log(cx, &sent, lines));
+        }
+        self.errors(request);
+    }
+
+    /// Logs why an answer could not be sent; the status to send instead.
+    pub fn refused(&mut self, request: &mut Request, refused: &Refused) -> Status {
+        let Refused::Header(bad) = refused else { return Status(416) };
+        let (level, module, number) = (3, "core", bad.ah);
+        let text = bad.message.clone();
+        request.log.push(LogEntry { level, module, os_error: None, number, text, explanation: None });
+        request.headers_out.clear();
+        request.err_headers_out.clear();
+        request.status_line = None;
+        Status(500)
+    }
+
+    pub fn bad_request_log(&mut self, request: &mut Request, bad: &BadRequest) {
+        let level = if bad.info { 6 } else { 7 };
+        let mut add = |number: &'static str, text: BString| {
+            let (module, os_error, explanation) = ("core", None, None);
+            request.log.push(LogEntry { level, module, os_error, number, text, explanation });
+        };
+        if !bad.ah.is_empty() {
+            add(bad.ah, bad.message.clone());
+        }
+        if bad.in_headers {
+            add("AH00567", "request failed: error reading the headers".into());
+        }
+        let core = self.engine.policy.servers[request.server].core();
+        let dir: &CoreDir = request.conf.conf.get();
+        let most = log::level_for(dir, core, "core");
+        request.log.retain(|entry| entry.level <= most);
+    }
+}

@@ -1,0 +1,1 @@
+//! What core does to small configurations.

@@ -1,0 +1,409 @@
+//! One connection: drives its [`Exchange`] between a socket and perhaps a program.
+//!
+//! The poll tells of changes only, so what it told is remembered in flags until a call says
+//! "not now". Nothing here waits, and an idle connection holds no buffer.
+
+use super::{
+    child::{Heard, PATIENCE, Program, Stage},
+    outbox::{Flushed, Outbox},
+    resolve::Found,
+    slab::Key,
+    timer::Timer,
+    worker::{Generation, Owner, Tools},
+};
+use crate::engine::{
+    Connection as Addresses,
+    exchange::{Ask, Exchange, Input, Output},
+};
+use mio::net::TcpStream;
+use nix::sys::signal::Signal;
+use std::{
+    io::{self, Read},
+    mem,
+    net::Shutdown,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+/// Apache's SECONDS_TO_LINGER: how long a client may be silent before it is given up.
+const LINGER_STEP: Duration = Duration::from_secs(2);
+
+/// Apache's MAX_SECS_TO_LINGER.
+const LINGER_ALL: Duration = Duration::from_secs(30);
+
+/// Most steps in one turn, so that one busy connection does not hold up the others.
+const STEPS: usize = 64;
+
+/// How far its end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// To be closed when everything is written.
+    Closing,
+    /// Our side is shut; what the client still sends is thrown away.
+    Lingering(Instant),
+    Dead,
+}
+
+/// An accepted connection.
+#[derive(Debug)]
+pub struct Conn {
+    key: Key,
+    socket: TcpStream,
+    /// `None` only while it is being driven, and when it is over.
+    exchange: Option<Exchange>,
+    generation: Rc<Generation>,
+    outbox: Outbox,
+    program: Option<Key>,
+    timer: Timer,
+    phase: Phase,
+    readable: bool,
+    writable: bool,
+    /// The client shut its side; there may still be bytes before that.
+    hung_up: bool,
+    /// The exchange knows that the client shut its side.
+    eof: bool,
+    /// The exchange does not know yet that everything was written.
+    drained_due: bool,
+}
+
+impl Conn {
+    /// For a socket that is registered under `key` already.
+    pub fn new(
+        key: Key,
+        socket: TcpStream,
+        addresses: Addresses,
+        generation: Rc<Generation>,
+        tools: &mut Tools,
+    ) -> Conn {
+        let exchange = Exchange::new(addresses, &generation.config.engine, &mut tools.out);
+        let mut conn = Conn {
+            key,
+            socket,
+            exchange: Some(exchange),
+            generation,
+            outbox: Outbox::default(),
+            program: None,
+            timer: Timer::default(),
+            phase: Phase::Open,
+            readable: false,
+            // A new socket's buffer is empty, and if not the first call says so.
+            writable: true,
+            hung_up: false,
+            eof: false,
+            drained_due: false,
+        };
+        conn.perform(tools);
+        conn
+    }
+
+    /// Whether it is to be forgotten.
+    pub fn is_dead(&self) -> bool {
+        self.phase == Phase::Dead
+    }
+
+    /// Whether it was accepted under an older configuration than this.
+    pub fn is_older(&self, than: &Rc<Generation>) -> bool {
+        !Rc::ptr_eq(&self.generation, than)
+    }
+
+    /// Takes note of an event of its socket, and goes on.
+    pub fn event(&mut self, event: &mio::event::Event, tools: &mut Tools) {
+        self.readable |= event.is_readable();
+        self.writable |= event.is_writable();
+        self.hung_up |= event.is_read_closed();
+        let both = event.is_read_closed() && event.is_write_closed();
+        if event.is_error() || (both && !matches!(self.phase, Phase::Lingering(_))) {
+            return self.gone(tools);
+        }
+        self.notice_hang_up(tools);
+        self.drive(tools);
+    }
+
+    /// A request is being answered, so the client is not read; still a client that left is to be
+    /// noticed, as far as nothing stands before its end.
+    fn notice_hang_up(&mut self, tools: &mut Tools) {
+        let unread = self.exchange.as_ref().is_some_and(|exchange| !exchange.wants_client());
+        if self.hung_up && !self.eof && unread && self.phase == Phase::Open {
+            let at_end = matches!(self.socket.peek(&mut [0]), Ok(0));
+            if at_end {
+                self.eof = true;
+                self.feed(Input::ClientEof, tools);
+            }
+        }
+    }
+
+    /// The timer's moment has come.
+    pub fn timer_due(&mut self, at: Instant, tools: &mut Tools) {
+        let look = tools.timers.look(Owner::Connection(self.key), &mut self.timer, at, tools.now);
+        if look == super::timer::Look::Waiting {
+            return;
+        }
+        match self.phase {
+            Phase::Lingering(_) => self.phase = Phase::Dead,
+            _ => self.feed(Input::Deadline, tools),
+        }
+        self.drive(tools);
+    }
+
+    /// An answer of the resolver has come.
+    pub fn found(&mut self, found: Found, tools: &mut Tools) {
+        match found {
+            Found::Name(address, name) => self.feed(Input::Name(address, name), tools),
+            Found::Addresses(name, addresses) => self.feed(Input::Addresses(name, addresses), tools),
+        }
+        self.drive(tools);
+    }
+
+    /// No further request is wanted.
+    pub fn stopping(&mut self, tools: &mut Tools) {
+        self.feed(Input::Stopping, tools);
+        self.drive(tools);
+    }
+
+    /// Drops it, whatever it is doing.
+    pub fn abort(&mut self, tools: &mut Tools) {
+        self.end_program(Stage::Terminated, tools);
+        self.phase = Phase::Dead;
+    }
+
+    /// Goes on as far as it goes without waiting.
+    pub fn drive(&mut self, tools: &mut Tools) {
+        for _ in 0..STEPS {
+            match self.phase {
+                Phase::Dead => return self.end_program(Stage::Terminated, tools),
+                Phase::Lingering(until) => return self.linger(until, tools),
+                Phase::Open | Phase::Closing => {}
+            }
+            let mut moved = self.write(tools);
+            moved |= self.hear_program(tools);
+            moved |= self.read(tools);
+            if self.phase == Phase::Closing && self.outbox.is_empty() && !self.drained_due {
+                self.shut(tools);
+            } else if !moved {
+                return;
+            }
+        }
+        tools.again.push(self.key);
+    }
+
+    fn write(&mut self, tools: &mut Tools) -> bool {
+        if !self.outbox.is_empty() {
+            if !self.writable {
+                return false;
+            }
+            match self.outbox.flush(&self.socket) {
+                Ok(Flushed::All) => {}
+                Ok(Flushed::More) => return true,
+                Ok(Flushed::Blocked) => {
+                    self.writable = false;
+                    return false;
+                }
+                Err(_) => {
+                    self.gone(tools);
+                    return true;
+                }
+            }
+        }
+        if !mem::take(&mut self.drained_due) {
+            return false;
+        }
+        self.feed(Input::Drained, tools);
+        true
+    }
+
+    fn read(&mut self, tools: &mut Tools) -> bool {
+        let wanted = self.exchange.as_ref().is_some_and(Exchange::wants_client);
+        if !self.readable || self.eof || !wanted || self.phase != Phase::Open {
+            return false;
+        }
+        let mut buffer = mem::take(&mut tools.scratch);
+        match self.socket.read(&mut buffer) {
+            Ok(0) => {
+                self.eof = true;
+                self.feed(Input::ClientEof, tools);
+            }
+            Ok(count) => {
+                // Less than asked for: there was no more, and news will come as an event.
+                self.readable = count == buffer.len() || self.hung_up;
+                self.feed(Input::Client(buffer.get(..count).unwrap_or_default()), tools);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => self.gone(tools),
+        }
+        tools.scratch = buffer;
+        true
+    }
+
+    fn hear_program(&mut self, tools: &mut Tools) -> bool {
+        let Some(key) = self.program else { return false };
+        let wanted = self.exchange.as_ref().is_some_and(Exchange::wants_child);
+        let Some(program) = tools.programs.get_mut(key) else {
+            self.program = None;
+            return false;
+        };
+        let mut buffer = mem::take(&mut tools.scratch);
+        let heard = program.next(&mut buffer, wanted, &tools.registry, key);
+        let over = program.is_over();
+        match heard {
+            Some(Heard::Output(count)) => {
+                self.feed(Input::Child(buffer.get(..count).unwrap_or_default()), tools);
+            }
+            Some(Heard::Stderr(count)) => {
+                self.feed(Input::ChildStderr(buffer.get(..count).unwrap_or_default()), tools);
+            }
+            Some(Heard::OutputClosed) => self.feed(Input::ChildClosed, tools),
+            Some(Heard::Fed) => self.feed(Input::ChildFed, tools),
+            Some(Heard::Exit(status)) => self.feed(Input::ChildExit(status), tools),
+            None => {}
+        }
+        tools.scratch = buffer;
+        if over && heard.is_none() && self.program == Some(key) {
+            self.program = None;
+            tools.programs.remove(key);
+        }
+        heard.is_some()
+    }
+
+    /// Hands the exchange what happened, and does what it asks.
+    fn feed(&mut self, input: Input<'_>, tools: &mut Tools) {
+        let Some(exchange) = self.exchange.take() else { return };
+        let drained = matches!(input, Input::Drained);
+        let Generation { config, worker, .. } = &*self.generation;
+        let next = exchange.on(input, &config.engine, &mut worker.borrow_mut(), &mut tools.out);
+        // An exchange that wants nothing waits for its answer to be written, which one without
+        // bytes, or one whose bytes are gone already, is at once.
+        let waits = !next.wants_client() && !next.wants_child();
+        self.exchange = Some(next);
+        self.perform(tools);
+        self.drained_due |= waits && !drained && self.outbox.is_empty();
+    }
+
+    fn perform(&mut self, tools: &mut Tools) {
+        let Output { mut pieces, mut asks, mut errors, mut lines } = mem::take(&mut tools.out);
+        for logged in errors.drain(..) {
+            self.generation.config.logs.error(&logged, &mut tools.line);
+        }
+        for (target, line) in lines.drain(..) {
+            self.generation.add_line(target, &line);
+        }
+        self.drained_due |= !pieces.is_empty();
+        pieces.drain(..).for_each(|piece| self.outbox.push(piece));
+        let failure = self.answer_asks(&mut asks, tools);
+        tools.out = Output { pieces, asks, errors, lines };
+        if let Some((step, error)) = failure {
+            self.feed(Input::SpawnFailed(step, error), tools);
+        }
+    }
+
+    fn answer_asks(&mut self, asks: &mut Vec<Ask>, tools: &mut Tools) -> Option<(&'static str, io::Error)> {
+        let mut failure = None;
+        for ask in asks.drain(..) {
+            match ask {
+                Ask::Spawn(cgi) => {
+                    self.end_program(Stage::Left, tools);
+                    match self.spawn(&cgi, tools) {
+                        Ok(key) => self.program = Some(key),
+                        Err(error) => failure = Some(error),
+                    }
+                }
+                Ask::FeedChild(bytes) => {
+                    if let Some(program) = self.program(tools) {
+                        program.feed(bytes);
+                    }
+                }
+                Ask::CloseChildInput => {
+                    if let Some(program) = self.program(tools) {
+                        program.close_input();
+                    }
+                }
+                Ask::KillChild => self.end_program(Stage::Terminated, tools),
+                Ask::LeaveChild => self.end_program(Stage::Left, tools),
+                Ask::Wake(after) => self.wake(after, tools),
+                Ask::Resolve(pending) => tools.resolver.ask(pending, self.key, tools.post.clone()),
+                Ask::Close if self.phase == Phase::Open => self.phase = Phase::Closing,
+                Ask::Close => {}
+                Ask::Abort => self.phase = Phase::Dead,
+            }
+        }
+        failure
+    }
+
+    fn program<'t>(&self, tools: &'t mut Tools) -> Option<&'t mut Program> {
+        tools.programs.get_mut(self.program?)
+    }
+
+    fn spawn(&self, cgi: &crate::engine::Cgi, tools: &mut Tools) -> Result<Key, (&'static str, io::Error)> {
+        let full = || ("fork", io::Error::from(io::ErrorKind::OutOfMemory));
+        let program = Program::start(cgi, self.key)?;
+        let key = tools.programs.reserve().ok_or_else(full)?;
+        tools.adopt(key, program).map_err(|error| ("fork", error))?;
+        Ok(key)
+    }
+
+    /// Cuts the program off: it is told to end, or left to end by itself for a while.
+    fn end_program(&mut self, stage: Stage, tools: &mut Tools) {
+        let Some(key) = self.program.take() else { return };
+        let Some(program) = tools.programs.get_mut(key) else { return };
+        program.detach(stage);
+        if program.is_reaped() {
+            tools.programs.remove(key);
+            return;
+        }
+        if stage == Stage::Terminated {
+            program.signal(Signal::SIGTERM);
+        }
+        tools.set_program_timer(key, PATIENCE);
+    }
+
+    fn wake(&mut self, after: Option<Duration>, tools: &mut Tools) {
+        let deadline = after.map(|after| tools.now + after);
+        tools.timers.set(Owner::Connection(self.key), &mut self.timer, deadline);
+    }
+
+    /// Nothing can be sent any more.
+    fn gone(&mut self, tools: &mut Tools) {
+        self.outbox.clear();
+        self.drained_due = false;
+        self.eof = true;
+        if matches!(self.phase, Phase::Open | Phase::Closing) {
+            self.feed(Input::ClientGone, tools);
+        }
+        self.phase = Phase::Dead;
+        self.end_program(Stage::Terminated, tools);
+    }
+
+    /// Everything is written: shuts our side and starts to linger, unless the client shut its own.
+    fn shut(&mut self, tools: &mut Tools) {
+        self.exchange = None;
+        self.end_program(Stage::Left, tools);
+        if self.eof || self.socket.shutdown(Shutdown::Write).is_err() {
+            self.phase = Phase::Dead;
+            return;
+        }
+        self.outbox.clear();
+        self.phase = Phase::Lingering(tools.now + LINGER_ALL);
+        self.wake(Some(LINGER_STEP), tools);
+    }
+
+    fn linger(&mut self, until: Instant, tools: &mut Tools) {
+        let mut heard = false;
+        while self.readable {
+            match self.socket.read(&mut tools.scratch) {
+                Ok(0) => return self.phase = Phase::Dead,
+                Ok(count) => {
+                    heard = true;
+                    self.readable = count == tools.scratch.len() || self.hung_up;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return self.phase = Phase::Dead,
+            }
+        }
+        if heard {
+            let rest = until.saturating_duration_since(tools.now);
+            self.wake(Some(LINGER_STEP.min(rest)), tools);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! From `Listen` to sockets.
+
+use super::StartError;
+use crate::policy::{
+    SaidExt,
+    process::{Listen, Process},
+};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+/// `ListenBackLog` where nothing is said.
+const BACKLOG: u32 = 511;
+
+/// A listening socket; every worker registers a duplicate of its own.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// What was asked for.
+    pub asked: SocketAddr,
+    /// What it is bound to: the port is never 0.
+    pub bound: SocketAddr,
+    socket: Arc<Socket>,
+}
+
+impl Listener {
+    /// A duplicate for one worker's poll.
+    pub fn duplicate(&self) -> io::Result<mio::net::TcpListener> {
+        Ok(mio::net::TcpListener::from_std(self.socket.try_clone()?.into()))
+    }
+}
+
+/// Opens all sockets that `Listen` asks for. Those of `kept` that are asked for again are taken
+/// over as they are, so that a reload loses no connection that waits in their queue.
+///
+/// As in Apache the first socket that cannot be opened is fatal.
+pub fn open(process: &Process, kept: &[Listener]) -> Result<Vec<Listener>, StartError> {
+    let mut error = StartError::default();
+    let mut listeners = Vec::with_capacity(process.listen.len());
+    for asked in process.listen.iter().map(|setting| &setting.value) {
+        match open_one(asked, process, kept) {
+            Ok(listener) => listeners.push(listener),
+            Err(failures) => {
+                error.lines.extend(failures.iter().map(|(address, os)| make_sock_line(*address, os)));
+                listeners.clear();
+                break;
+            }
+        }
+    }
+    if listeners.is_empty() {
+        error.lines.push("no listening sockets available, shutting down".to_owned());
+        error.lines.push("AH00015: Unable to open logs".to_owned());
+        return Err(error);
+    }
+    Ok(listeners)
+}
+
+/// One socket; for a bare port, IPv4 alone if the system has no IPv6.
+fn open_one(
+    asked: &Listen,
+    process: &Process,
+    kept: &[Listener],
+) -> Result<Listener, Vec<(SocketAddr, io::Error)>> {
+    let mut failures = Vec::new();
+    for address in candidates(asked) {
+        if let Some(known) = kept.iter().find(|known| known.asked == address) {
+            return Ok(known.clone());
+        }
+        match bind(address, process) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failures.push((address, error)),
+        }
+    }
+    Err(failures)
+}
+
+fn candidates(asked: &Listen) -> Vec<SocketAddr> {
+    let port = asked.address.port();
+    let any4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+    let any6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
+    if asked.host.is_empty() && asked.address.ip().is_unspecified() {
+        return vec![any6, any4];
+    }
+    vec![asked.address]
+}
+
+fn bind(address: SocketAddr, process: &Process) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        let also4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
+        let separate = process
+            .listen
+            .iter()
+            .any(|other| other.value.address == also4 && !other.value.host.is_empty() && address.port() != 0);
+        socket.set_only_v6(separate)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?;
+    if let Some(&size) = process.send_buffer_size.value().filter(|size| **size > 0) {
+        socket.set_send_buffer_size(size as usize)?;
+    }
+    if let Some(&size) = process.receive_buffer_size.value().filter(|size| **size > 0) {
+        socket.set_recv_buffer_size(size as usize)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    let backlog = process.backlog.value_or(BACKLOG).clamp(1, i32::MAX as u32);
+    socket.listen(backlog as i32)?;
+    let bound = socket.local_addr()?.as_socket().unwrap_or(address);
+    Ok(Listener { asked: address, bound, socket: Arc::new(socket) })
+}
+
+fn make_sock_line(address: SocketAddr, error: &io::Error) -> String {
+    format!("{}: AH00072: make_sock: could not bind to address {address}", super::os_error(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{diag::Span, policy::Setting};
+
+    fn process(listens: &[(&str, &str)]) -> Process {
+        let listen = |&(address, host): &(&str, &str)| {
+            let address = address.parse().unwrap();
+            Setting::new(Listen { address, protocol: None, host: host.to_owned() }, Span::BUILTIN)
+        };
+        Process { listen: listens.iter().map(listen).collect(), ..Process::default() }
+    }
+
+    #[test]
+    fn no_listen_is_apaches_error() {
+        let error = open(&process(&[]), &[]).unwrap_err();
+        assert_eq!(
+            error.lines,
+            ["no listening sockets available, shutting down", "AH00015: Unable to open logs"]
+        );
+    }
+
+    #[test]
+    fn an_address_in_use_is_apaches_error() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let error =
+            open(&process(&[("127.0.0.1:0", "127.0.0.1"), (&address, "127.0.0.1")]), &[]).unwrap_err();
+        let first =
+            format!("(98)Address already in use: AH00072: make_sock: could not bind to address {address}");
+        assert_eq!(error.lines[0], first);
+        assert_eq!(error.lines.len(), 3);
+    }
+
+    #[test]
+    fn port_0_is_an_extension_and_the_port_is_told() {
+        let listeners = open(&process(&[("127.0.0.1:0", "127.0.0.1")]), &[]).unwrap();
+        assert_ne!(listeners[0].bound.port(), 0);
+        std::net::TcpStream::connect(listeners[0].bound).unwrap();
+    }
+
+    #[test]
+    fn a_socket_that_stays_is_the_same_socket() {
+        let process = process(&[("127.0.0.1:0", "127.0.0.1")]);
+        let before = open(&process, &[]).unwrap();
+        let after = open(&process, &before).unwrap();
+        assert!(Arc::ptr_eq(&before[0].socket, &after[0].socket));
+    }
+
+    #[test]
+    fn a_bare_port_takes_ipv4_too() {
+        let listeners = open(&process(&[("[::]:0", "")]), &[]).unwrap();
+        let port = listeners[0].bound.port();
+        std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    }
+}

@@ -1,0 +1,35 @@
+//! The cases of `tests/cases/`, one test per page.
+//!
+//! `cargo test --test cases` asks rachis; `ORACLE=1` asks Apache as well, and both must answer as the page says;
+//! `CASE=words` takes only the cases whose `page.md: heading` contains the words.
+
+mod support;
+
+macro_rules! pages {
+    ($($page:ident)*) => {
+        const PAGES: &[&str] = &[$(stringify!($page)),*];
+        $(#[test]
+        fn $page() {
+            support::run_page(stringify!($page), PAGES.len());
+        })*
+    };
+}
+
+pages! {
+    core directory_merge files location limit htaccess mod_alias mod_mime mod_dir mod_cgi
+    mod_authz_core mod_authz_host mod_access_compat mod_env mod_setenvif mod_log_config
+    mod_version mod_so mpm_event mod_unixd http error_documents config_errors mission core_tuning command_line
+}
+
+#[test]
+fn every_page_is_listed() {
+    let mut found: Vec<String> = std::fs::read_dir(support::directory())
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".md").map(str::to_string))
+        .filter(|page| page != "README")
+        .collect();
+    found.sort();
+    let mut listed = PAGES.to_vec();
+    listed.sort();
+    assert_eq!(found, listed);
+}
