@@ -404,6 +404,60 @@ fn a_reload_changes_the_configuration_and_keeps_the_socket() {
 }
 
 #[test]
+fn a_reload_opens_log_files_anew() {
+    let site = Site::start();
+    let old = site.directory.path().join("error_log");
+    fs::rename(&old, site.directory.path().join("error_log.1")).unwrap();
+    site.handle.order(Order::GracefulRestart);
+    wait_for("there is a new log", || {
+        fs::read_to_string(&old).is_ok_and(|text| text.contains("resuming normal operations"))
+    });
+}
+
+#[test]
+fn a_hard_restart_drops_connections_and_goes_on() {
+    let site = Site::start();
+    site.file("f", b"file");
+    let stream = site.connect();
+    (&stream).write_all(b"GET /f HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut reader = BufReader::new(stream);
+    read_answer(&mut reader);
+    site.handle.order(Order::Restart);
+    assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+    assert_eq!(body(&site.get("/f")), "file");
+}
+
+#[test]
+fn a_client_that_shut_its_side_gets_the_output_of_a_program() {
+    let site = Site::start();
+    site.script("slow", "echo Content-Type: text/plain; echo; sleep 1; echo done");
+    let mut stream = site.connect();
+    stream.write_all(b"GET /run/slow HTTP/1.0\r\n\r\n").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(body(&answer), "done\n");
+}
+
+#[test]
+fn a_program_that_ignores_sigterm_is_killed_when_its_client_leaves() {
+    let site = Site::start();
+    let pid = site.directory.path().join("pid");
+    let loop_forever = "while :; do sleep 1; done";
+    site.script(
+        "deaf",
+        &format!("trap '' TERM; echo $$ > {0}.tmp; mv {0}.tmp {0}; {loop_forever}", pid.display()),
+    );
+    let mut stream = site.connect();
+    stream.write_all(b"GET /run/deaf HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    wait_for("the script runs", || pid.exists());
+    socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(stream);
+    let script = fs::read_to_string(&pid).unwrap();
+    wait_for("the script is killed", || !alive(&script));
+}
+
+#[test]
 fn a_lingering_close_delivers_an_answer_to_a_client_that_still_sends() {
     let site = Site::start();
     let mut stream = site.connect();
