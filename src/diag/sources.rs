@@ -84,6 +84,12 @@ impl Sources {
         }
     }
 
+    /// The texts before `id` only, so that the next one added gets that very number.
+    pub fn before(&self, id: FileId) -> Sources {
+        let end = (id.0 as usize).min(self.files.len());
+        Sources { files: self.files[..end].to_vec() }
+    }
+
     /// How many texts there are.
     pub fn len(&self) -> usize {
         self.files.len()

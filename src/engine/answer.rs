@@ -60,20 +60,22 @@ pub struct Cgi {
     pub limits: [Option<ResourceLimit>; 3],
     /// Reads the head: given what [`crate::http::cgi`] made of it, says how to go on. `Ok` relays
     /// the rest of the output as the body; the other verdicts mean what they mean in a hook.
-    pub on_head: fn(&mut Cx<'_>, Result<Box<CgiHead>, CgiError>, &Ended) -> Verdict,
+    pub on_head: fn(&mut Cx<'_>, Result<Box<CgiHead>, CgiFault>) -> Verdict,
     /// Makes log entries of a line of standard error.
     pub on_stderr: fn(&mut Cx<'_>, &[u8]),
     /// Makes log entries of a failed start or of a time-out.
     pub on_failure: fn(&mut Cx<'_>, &CgiFailure) -> Verdict,
 }
 
-/// What is known of a program whose head was read or is missing.
-#[derive(Clone, Debug, Default)]
-pub struct Ended {
-    /// The raw wait status, if it has ended and was reaped in time.
-    pub status: Option<i32>,
-    /// The first bytes that it printed.
-    pub output: Vec<u8>,
+/// A program that printed no head, and what is known of its end.
+#[derive(Clone, Debug)]
+pub struct CgiFault {
+    /// What is wrong with its output.
+    pub error: CgiError,
+    /// The first bytes of its output, as many as were kept.
+    pub output: BString,
+    /// Its raw wait status, if it has ended already.
+    pub exit: Option<i32>,
 }
 
 /// How a CGI program can fail without printing anything.

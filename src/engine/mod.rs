@@ -6,12 +6,13 @@
 
 mod access;
 mod answer;
+mod authz;
 mod cx;
 mod decide;
 mod errors;
 pub mod exchange;
 pub mod expression;
-mod incoming;
+pub mod incoming;
 pub mod log;
 mod module;
 mod request;
@@ -24,7 +25,8 @@ mod walk;
 mod worker;
 
 pub use access::Satisfy;
-pub use answer::{Answer, Cgi, CgiFailure, Content, Decision, Ended, Pending, Progress, Sent};
+pub use answer::{Answer, Cgi, CgiFailure, CgiFault, Content, Decision, Pending, Progress, Sent};
+pub use authz::{Authz, Requirement, parsed, requirement};
 pub use cx::{Cx, LookedUp};
 pub use decide::{Cursor, Engine};
 pub use module::{Hook, LogLines, Module, Order, Phase, Verdict};

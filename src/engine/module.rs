@@ -9,7 +9,10 @@ use super::{
 use crate::{
     diag::Diagnostic,
     http::{Method, Status},
-    policy::{Conf, Directive, Kind, Policy, Setting, table::Table},
+    policy::{
+        Conf, Directive, Kind, Policy, Setting,
+        table::{Provider, Table},
+    },
 };
 
 /// An Apache module: a constant table and nothing else.
@@ -27,6 +30,8 @@ pub struct Module {
     pub configs: &'static [Kind],
     /// Its directives.
     pub directives: &'static [Directive],
+    /// Words that it adds to `Require`; each parses into a [`super::Requirement`].
+    pub authz_providers: &'static [Provider],
     /// The questions it answers.
     pub hooks: &'static [Hook],
     /// `Satisfy`, which decides how the access phases go together (mod_access_compat has it).
@@ -49,6 +54,7 @@ impl Module {
         always: false,
         configs: &[],
         directives: &[],
+        authz_providers: &[],
         hooks: &[],
         satisfy: None,
         check: None,
@@ -62,6 +68,7 @@ impl Module {
             identifier: self.identifier,
             configs: self.configs,
             directives: self.directives,
+            authz_providers: self.authz_providers,
             always: self.always,
         }
     }

@@ -7,11 +7,8 @@ use super::{
 };
 use crate::{
     diag::Sources,
-    engine::answer::{Cgi, CgiFailure, Ended},
-    http::{
-        Status,
-        cgi::{CgiError, CgiHead},
-    },
+    engine::answer::{Cgi, CgiFailure, CgiFault},
+    http::{Status, cgi::CgiHead},
     policy::compile::{Start, compile},
     policy::table::Tables,
     system::{Memory, Opened, System},
@@ -70,7 +67,7 @@ fn program() -> Cgi {
         nph: false,
         timeout: Duration::from_secs(60),
         limits: [None; 3],
-        on_head: |cx: &mut Cx<'_>, head: Result<Box<CgiHead>, CgiError>, _: &Ended| match head {
+        on_head: |cx: &mut Cx<'_>, head: Result<Box<CgiHead>, CgiFault>| match head {
             Ok(head) => {
                 cx.req.content_type = head.content_type;
                 Verdict::Ok

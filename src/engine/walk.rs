@@ -60,7 +60,9 @@ impl Running {
     }
 
     fn reads_htaccess(&self) -> bool {
-        self.overrides.classes != 0 || self.overrides.list.as_ref().is_some_and(|list| !list.0.is_empty())
+        self.overrides.classes != 0
+            || self.overrides.nonfatal != 0
+            || self.overrides.list.as_ref().is_some_and(|list| !list.0.is_empty())
     }
 }
 
@@ -79,12 +81,9 @@ pub fn directory_walk(cx: &mut Cx<'_>) -> Verdict {
     if !cx.req.filename.starts_with(b"/") {
         return Verdict::Ok;
     }
+    // Errors count only where the walk comes to them, below sections and files read before.
     let found = cx.system().stat(system::path(&cx.req.filename));
-    if let Err(error) = &found
-        && !missing(error)
-    {
-        return unreadable(cx, error);
-    }
+    let target = found.ok().filter(|stat| !(stat.is_file() && cx.req.filename.ends_with(b"/")));
     let server = cx.worker.base(cx.req.server);
     let mut walk = Walk {
         cursors: trees(cx).map(Directories::cursor).collect(),
@@ -92,7 +91,7 @@ pub fn directory_walk(cx: &mut Cx<'_>) -> Verdict {
         group: Group::default(),
         server,
     };
-    let verdict = match walk.down(cx, found.ok()) {
+    let verdict = match walk.down(cx, target) {
         Ok(()) => walk.regexes(cx),
         Err(verdict) => return verdict,
     };
@@ -107,17 +106,14 @@ fn trees<'a>(cx: &Cx<'a>) -> impl Iterator<Item = &'a Directories> + use<'a> {
     std::iter::once(servers[0].sections.directories()).chain(own)
 }
 
-fn missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-fn unreadable(cx: &mut Cx<'_>, error: &io::Error) -> Verdict {
-    let (uri, file) = (cx.req.uri.clone(), cx.req.filename.clone());
+fn unreadable(cx: &mut Cx<'_>, path: &[u8], error: &io::Error) -> Verdict {
+    let (uri, file) = (cx.req.uri.clone(), path.as_bstr());
     let os = error.raw_os_error();
     if error.kind() == io::ErrorKind::PermissionDenied {
-        cx.log_os(3, os, "AH00035", format_args!(
+        let text = format_args!(
             "access to {uri} denied (filesystem path '{file}') because search permissions are missing on a component of the path"
-        ));
+        );
+        cx.log_os(3, os, "AH00035", text);
     } else {
         cx.log_os(3, os, "AH00036", format_args!("access to {uri} failed (filesystem path '{file}')"));
     }
@@ -140,8 +136,7 @@ impl Walk<'_> {
                 continue;
             }
             path.extend_from_slice(name);
-            let last = whole[end..].iter().all(|&byte| byte == b'/');
-            let stat = self.component(cx, &path, target, last)?;
+            let stat = self.component(cx, &path, target)?;
             match stat {
                 Some(stat) if stat.is_dir() => {
                     path.push(b'/');
@@ -162,45 +157,54 @@ impl Walk<'_> {
     }
 
     /// What one component is, after the rules on symbolic links.
-    fn component(
-        &self,
-        cx: &mut Cx<'_>,
-        path: &[u8],
-        target: Option<Stat>,
-        last: bool,
-    ) -> Result<Option<Stat>, Verdict> {
-        let follow = self.running.options.bits.has(OptionBits::FOLLOW_SYM_LINKS);
-        match target {
-            Some(stat) if follow && last => return Ok(Some(stat)),
-            Some(stat) if follow => return Ok(Some(Stat { kind: Kind::Dir, ..stat })),
-            _ => {}
+    ///
+    /// Where links are followed freely and the target is known to be there, nothing is asked of the
+    /// system: every component counts as a directory, even a file at the end. That is how Apache
+    /// comes to apply `<Directory /srv/a.html>` to the file of that name.
+    fn component(&self, cx: &mut Cx<'_>, path: &[u8], target: Option<Stat>) -> Result<Option<Stat>, Verdict> {
+        let bits = self.running.options.bits;
+        let owner = bits.has(OptionBits::SYM_LINKS_IF_OWNER_MATCH);
+        let follow = bits.has(OptionBits::FOLLOW_SYM_LINKS);
+        if let Some(stat) = target.filter(|_| follow && !owner) {
+            return Ok(Some(Stat { kind: Kind::Dir, ..stat }));
         }
         let system = cx.system();
-        let link = match system.lstat(system::path(path)) {
+        let stat = match system.lstat(system::path(path)) {
+            Ok(stat) if stat.kind == Kind::Link => {
+                let real = system.stat(system::path(path)).ok();
+                let same_owner = |real: &Stat| real.uid == stat.uid;
+                match real.filter(|real| if owner { same_owner(real) } else { follow }) {
+                    Some(real) => real,
+                    None => return Err(self.link_refused(cx, path)),
+                }
+            }
             Ok(stat) => stat,
-            Err(error) if missing(&error) => return Ok(None),
-            Err(error) => return Err(unreadable(cx, &error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(cx, path, &error)),
         };
-        if link.kind != Kind::Link {
-            return Ok(Some(link));
+        if stat.kind == Kind::Other {
+            let shown = path.as_bstr();
+            cx.log(3, "AH00038", format_args!("Forbidden: {shown} doesn't point to a file or directory"));
+            cx.note(format_args!("{shown} is neither a file nor a directory"));
+            return Err(Verdict::Status(Status(403)));
         }
-        let real = system.stat(system::path(path)).ok();
-        let owner = self.running.options.bits.has(OptionBits::SYM_LINKS_IF_OWNER_MATCH);
-        if follow || owner && real.is_some_and(|real| real.uid == link.uid) {
-            return Ok(real);
-        }
-        let at = self.running.options.decided_by(OptionBits::FOLLOW_SYM_LINKS);
+        Ok(Some(stat))
+    }
+
+    fn link_refused(&self, cx: &mut Cx<'_>, path: &[u8]) -> Verdict {
+        let options = &self.running.options;
         let shown = path.as_bstr();
-        cx.log(
-            3,
-            "AH00037",
-            format_args!("Symbolic link not allowed or link target not accessible: {shown}"),
-        );
-        Err(cx.fail(
-            403,
-            at,
-            format_args!("{shown} is a symbolic link, and Options do not let it be followed"),
-        ))
+        let text = format_args!("Symbolic link not allowed or link target not accessible: {shown}");
+        cx.log(3, "AH00037", text);
+        let owner = options.bits.has(OptionBits::SYM_LINKS_IF_OWNER_MATCH);
+        let bit = if owner { OptionBits::SYM_LINKS_IF_OWNER_MATCH } else { OptionBits::FOLLOW_SYM_LINKS };
+        let at = options.decided_by(bit);
+        let why = match (owner, options.bits.has(OptionBits::FOLLOW_SYM_LINKS)) {
+            (true, _) => "leads to nothing, or to what another user owns",
+            (false, true) => "leads to nothing",
+            (false, false) => "may not be followed: Options lacks FollowSymLinks",
+        };
+        cx.fail(403, at, format_args!("{shown} is a symbolic link that {why}"))
     }
 
     /// The sections and `.htaccess` files of one directory.
@@ -349,32 +353,34 @@ pub fn location_walk(cx: &mut Cx<'_>) {
     cx.req.conf = group.over(&mut cx.worker.merges, &around);
 }
 
-/// `<If>`, `<ElseIf>` and `<Else>` sections (ap_if_walk). Sections inside one that holds are walked
-/// in turn.
+/// `<If>`, `<ElseIf>` and `<Else>` sections (ap_if_walk), level by level: sections inside one that
+/// holds come after all that stand beside it.
 pub fn if_walk(cx: &mut Cx<'_>) -> Verdict {
     let around = cx.req.conf.clone();
     let core: &CoreDir = around.conf.get();
     if core.ifs.is_empty() {
         return Verdict::Ok;
     }
-    let mut group = Group::default();
-    if let Err(verdict) = if_sections(cx, &core.ifs, &mut group, 0) {
-        return verdict;
+    let mut level: Vec<Arc<Section>> = core.ifs.clone();
+    for _ in 0..IF_DEPTH {
+        if level.is_empty() {
+            break;
+        }
+        level = match if_level(cx, &level) {
+            Ok(nested) => nested,
+            Err(verdict) => return verdict,
+        };
     }
-    cx.req.conf = group.over(&mut cx.worker.merges, &around);
     Verdict::Ok
 }
 
 /// Deepest nesting of `<If>` that is walked.
 const IF_DEPTH: usize = 32;
 
-fn if_sections(
-    cx: &mut Cx<'_>,
-    sections: &[Arc<Section>],
-    group: &mut Group,
-    depth: usize,
-) -> Result<(), Verdict> {
-    let mut held = false;
+/// One level of conditions: those that hold are merged, and the sections inside them are given
+/// back, to be walked when the whole level is done.
+fn if_level(cx: &mut Cx<'_>, sections: &[Arc<Section>]) -> Result<Vec<Arc<Section>>, Verdict> {
+    let (mut held, mut group, mut nested) = (false, Group::default(), Vec::new());
     for section in sections {
         let holds = match &section.pattern {
             Pattern::If(condition) => cx.condition(condition, section.span)?,
@@ -382,20 +388,17 @@ fn if_sections(
             Pattern::Else => !held,
             _ => false,
         };
-        held = match &section.pattern {
-            Pattern::If(_) => holds,
-            _ => held || holds,
-        };
+        held = holds || held && !matches!(section.pattern, Pattern::If(_));
         if holds {
             cx.because(section.span, format_args!("{} holds here", Title(section)));
             let merged = cx.worker.section(section);
             group.push(&mut cx.worker.merges, &merged);
-            if let Some(core) = section.core().filter(|_| depth < IF_DEPTH) {
-                if_sections(cx, &core.ifs, group, depth + 1)?;
-            }
+            nested.extend(section.core().iter().flat_map(|core| core.ifs.iter().cloned()));
         }
     }
-    Ok(())
+    let around = cx.req.conf.clone();
+    cx.req.conf = group.over(&mut cx.worker.merges, &around);
+    Ok(nested)
 }
 
 /// A section as people call it: `<Directory /srv>`.

@@ -1,7 +1,47 @@
 //! The modules, one file (or folder) each, named as Apache names them. [`ALL`] is the only list;
 //! its order is the order in which equals are asked.
 
+mod apr;
+mod client;
+pub mod core;
+pub mod http_core;
+pub mod mod_access_compat;
+pub mod mod_alias;
+pub mod mod_authz_core;
+pub mod mod_authz_host;
+pub mod mod_cgi;
+pub mod mod_cgid;
+pub mod mod_dir;
+pub mod mod_env;
+pub mod mod_log_config;
+pub mod mod_mime;
+pub mod mod_setenvif;
+pub mod mod_so;
+pub mod mod_unixd;
+pub mod mod_version;
+pub mod mpm_event;
+#[cfg(test)]
+mod testing;
+
 use crate::engine::Module;
 
 /// Every module of this server.
-pub static ALL: &[&Module] = &[];
+pub static ALL: &[&Module] = &[
+    &core::MODULE,
+    &mod_so::MODULE,
+    &http_core::MODULE,
+    &mpm_event::MODULE,
+    &mod_unixd::MODULE,
+    &mod_log_config::MODULE,
+    &mod_version::MODULE,
+    &mod_access_compat::MODULE,
+    &mod_alias::MODULE,
+    &mod_authz_core::MODULE,
+    &mod_authz_host::MODULE,
+    &mod_cgi::MODULE,
+    &mod_cgid::MODULE,
+    &mod_dir::MODULE,
+    &mod_env::MODULE,
+    &mod_mime::MODULE,
+    &mod_setenvif::MODULE,
+];

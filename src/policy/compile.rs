@@ -7,6 +7,7 @@ use super::{
     conf::Conf,
     core_conf::{CoreDir, OptionBits},
     directive::{Applied, Args, Directive, Mistake, Scope, Shape},
+    known,
     place::{At, Overrides, Place},
     process::Process,
     section::Sections,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     diag::{Apache, Diagnostic, Fix, Severity, Sources, Span},
-    syntax::{Node, Word},
+    syntax::{Node, State, Word},
     system::System,
 };
 use bstr::{BString, ByteSlice};
@@ -62,6 +63,8 @@ pub struct Start {
     pub server_root: BString,
     /// Names defined with `-D` or `Define`.
     pub defined: FxHashSet<BString>,
+    /// Definitions and macros, which `.htaccess` files may use.
+    pub state: State,
 }
 
 /// A policy and all that is to be said about it; with an error among it, the policy is not to be
@@ -82,6 +85,7 @@ pub fn compile(
     system: &dyn System,
     start: Start,
 ) -> Compiled {
+    let state = start.state.clone();
     let mut compiler = Compiler::new(&tables, system, &sources, start, 0);
     let mut dir = Conf::base(tables.kinds());
     dir.slot::<CoreDir>().options.bits = OptionBits::FOLLOW_SYM_LINKS;
@@ -91,7 +95,7 @@ pub fn compile(
     let Compiler { servers, process, diagnostics, log_targets, mut next_id, .. } = compiler;
     let servers = finish_servers(servers, &mut next_id);
     let vhosts = Vhosts::new(&servers);
-    let policy = Policy { sources, tables, servers, vhosts, process, log_targets, next_id };
+    let policy = Policy { sources, tables, servers, vhosts, process, log_targets, state, next_id };
     Compiled { policy, diagnostics }
 }
 
@@ -137,6 +141,8 @@ pub fn compile_htaccess(
 ) -> (Conf, Vec<Diagnostic>) {
     let start = Start { server_root: policy.process.server_root.clone(), ..Start::default() };
     let mut compiler = Compiler::new(&policy.tables, system, sources, start, *next_id);
+    // What the server's configuration defines by name (AuthzProviderAlias) is known here too.
+    compiler.servers[0].conf = (*policy.main().conf).clone();
     let mut conf = Conf::default();
     conf.slot::<CoreDir>();
     let at = At { path: Some(directory), overrides: Some(overrides), ..At::top(Scope(overrides.classes)) };
@@ -206,13 +212,19 @@ impl<'t> Compiler<'t> {
             Lookup::Unknown => return Err(self.unknown(node)),
         };
         if !allowed(row, at) {
-            return Err(not_allowed(node, row, at));
+            return Err(self.not_allowed(node, row, at));
         }
         let place = &mut Place { compiler: self, dir, at };
         call(place, row, node)
     }
 
     fn unknown(&self, node: &Node) -> Mistake {
+        if let Some(module) = known::module_of(&node.name) {
+            let name = node.name.trim_start_with(|c| c == '<').as_bstr();
+            return invalid_command(node)
+                .id("RX0205")
+                .at(node.name_span, format!("`{name}` belongs to {module}, which rachis does not have"));
+        }
         let mistake = invalid_command(node).at(node.name_span, "no module has a directive of this name");
         match self.tables.suggestions(&node.name).as_slice() {
             [] => mistake,
@@ -235,10 +247,54 @@ impl<'t> Compiler<'t> {
             .fix(Fix { advice, edits: Vec::new() })
     }
 
+    /// A directive's name as Apache spells it, or as written if no module has it.
+    pub(super) fn canonical_name(&self, node: &Node) -> String {
+        match self.tables.lookup(&node.name) {
+            Lookup::Found(_, row) | Lookup::Inactive(_, row) => row.name.to_owned(),
+            Lookup::Unknown => node.name.to_string(),
+        }
+    }
+
+    fn not_allowed(&self, node: &Node, row: &Directive, at: At<'_>) -> Mistake {
+        let place = match at.parents {
+            Some(parents) => format!("in {}> context", self.canonical_name(parents.node)),
+            None => "here".to_owned(),
+        };
+        let mistake = Mistake::new(format!("{} not allowed {place}", row.name)).id("RX0203");
+        let mistake = mistake.at(node.name_span, "not allowed at this place");
+        let class = class_names(row.scope);
+        match (at.overrides, at.parents) {
+            (Some(_), _) if !class.is_empty() => {
+                mistake.note(format!("AllowOverride must name the class {class} for this directory."))
+            }
+            (Some(_), _) => mistake
+                .note("This directive can never stand in .htaccess; put it into the server's configuration."),
+            (None, Some(parents)) => mistake.note(format!(
+                "It belongs outside of {}>; close that section before it.",
+                self.canonical_name(parents.node)
+            )),
+            (None, None) => mistake.note("It belongs into a section such as <Directory>."),
+        }
+    }
+
+    /// What Apache logs of a mistake that `AllowOverride Nonfatal=` forgives.
+    fn forgiven(&self, node: &Node, mistake: &Mistake) -> String {
+        if nonfatal_bit(mistake.id) == 1 {
+            return format!("AH02295: {} in .htaccess forbidden by AllowOverride", self.canonical_name(node));
+        }
+        let name = node.name.to_ascii_lowercase();
+        format!(
+            "AH02296: Unknown directive {} perhaps misspelled or defined by a module not included in the server configuration",
+            name.as_bstr()
+        )
+    }
+
     /// A mistake as a diagnostic, with Apache's two lines where it prints two.
     fn diagnostic(&self, node: &Node, mistake: Mistake, at: At<'_>) -> Diagnostic {
         let place = self.sources.place(node.span);
+        let forgiven = at.overrides.is_some_and(|o| o.nonfatal & nonfatal_bit(mistake.id) != 0);
         let apache = match at.overrides {
+            Some(_) if forgiven => Apache::Plain(self.forgiven(node, &mistake)),
             Some(_) => Apache::Plain(format!("{}: {}", place.file, mistake.message)),
             None => Apache::Plain(format!(
                 "AH00526: Syntax error on line {} of {}:\n{}",
@@ -246,7 +302,6 @@ impl<'t> Compiler<'t> {
             )),
         };
         let span = mistake.span.unwrap_or(if node.args.is_empty() { node.name_span } else { node.args_span });
-        let forgiven = at.overrides.is_some_and(|o| o.nonfatal & nonfatal_bit(mistake.id) != 0);
         let severity = if forgiven { Severity::Warning } else { Severity::Error };
         let headline = mistake.message.lines().next().unwrap_or_default().to_owned();
         let mut diagnostic = Diagnostic::new(mistake.id, severity, span, headline)
@@ -262,7 +317,7 @@ impl<'t> Compiler<'t> {
 fn nonfatal_bit(id: &str) -> u8 {
     match id {
         "RX0203" => 1,
-        "RX0201" | "RX0202" => 2,
+        "RX0201" | "RX0202" | "RX0205" => 2,
         _ => 0,
     }
 }
@@ -291,20 +346,6 @@ fn allowed(row: &Directive, at: At<'_>) -> bool {
     let named =
         listed.is_some_and(|list| list.0.contains(row.name.to_ascii_lowercase().as_bytes().as_bstr()));
     row.scope.meets(at.scope) || (named && row.scope.meets(Scope::ALL))
-}
-
-fn not_allowed(node: &Node, row: &Directive, at: At<'_>) -> Mistake {
-    let mistake = Mistake::new(format!("{} not allowed here", row.name)).id("RX0203");
-    let mistake = mistake.at(node.name_span, "not allowed at this place");
-    if at.overrides.is_some() && row.scope.meets(Scope::ALL) {
-        let class = class_names(row.scope);
-        return mistake.note(format!("AllowOverride must name the class {class} for this directory."));
-    }
-    if at.overrides.is_some() {
-        return mistake
-            .note("This directive can never stand in .htaccess; put it into the server's configuration.");
-    }
-    mistake
 }
 
 /// The AllowOverride classes that let a directive into `.htaccess`.
@@ -367,12 +408,9 @@ fn call(place: &mut Place<'_, '_>, row: &Directive, node: &Node) -> Applied {
         }
         Shape::EachWithFirst => wrong("requires at least two arguments"),
         Shape::Flag => match words.first().map(|word| word.text.to_ascii_lowercase()) {
-            Some(text) if count == 1 && text == b"on" => once(place, &words, true),
-            Some(text) if count == 1 && text == b"off" => once(place, &words, false),
-            _ => {
-                let usage = if row.usage.is_empty() { String::new() } else { format!(", {}", row.usage) };
-                Err(Mistake::new(format!("{} must be On or Off{usage}", row.name)).id("RX0204"))
-            }
+            Some(text) if text == b"on" => once(place, &words, true),
+            Some(text) if text == b"off" => once(place, &words, false),
+            _ => Err(Mistake::new(format!("{} must be On or Off", row.name)).id("RX0204")),
         },
     }
 }

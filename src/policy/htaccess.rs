@@ -12,7 +12,7 @@ use crate::{
     diag::{Apache, Severity, Sources, Span},
     system::{self, Stat, System},
 };
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 use rustc_hash::FxHashMap;
 use std::{io, rc::Rc, time::UNIX_EPOCH};
 
@@ -62,9 +62,6 @@ pub struct HtaccessCache {
 
 /// Most files remembered at a time.
 const LIMIT: usize = 8 * 1024;
-
-/// Apache's longest line in `.htaccess`.
-const MAX_LINE: usize = 8192;
 
 /// Most bytes read of one file.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -139,7 +136,7 @@ fn read(
 ) -> Found {
     let length = u32::try_from(sources.text(file).len()).unwrap_or(u32::MAX);
     let whole = Span::new(file, 0, length);
-    let reading = super::reading::read_htaccess(policy, sources, system, file, MAX_LINE, overrides);
+    let reading = super::reading::read_htaccess(policy, sources, system, file, overrides);
     let (conf, mut diagnostics) = super::compile::compile_htaccess(
         &reading.nodes,
         policy,

@@ -8,6 +8,7 @@ pub mod directive;
 pub mod expr;
 pub mod fnmatch;
 pub mod htaccess;
+pub mod known;
 pub mod place;
 pub mod process;
 pub mod reading;
@@ -40,6 +41,8 @@ pub struct Policy {
     pub process: process::Process,
     /// Log files and pipes to open at start.
     pub log_targets: Vec<compile::LogTarget>,
+    /// Definitions and macros, which `.htaccess` files may use.
+    pub state: crate::syntax::State,
     /// First number that no section has.
     pub next_id: u64,
 }

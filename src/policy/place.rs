@@ -8,6 +8,7 @@ use super::{
     process::Process,
     section::{Pattern, Section, SectionKind},
     server::VhostAddress,
+    table::{Lookup, Provider},
 };
 use crate::{
     diag::{Diagnostic, Span},
@@ -161,6 +162,16 @@ impl<'p, 't> Place<'p, 't> {
         self.compiler.tables.is_active(name)
     }
 
+    /// The provider of an active module for a word behind `Require`.
+    pub fn provider(&self, name: &[u8]) -> Option<&'static Provider> {
+        self.compiler.tables.provider(name)
+    }
+
+    /// The names of all providers of active modules.
+    pub fn provider_names(&self) -> impl Iterator<Item = &'static str> + use<'t> {
+        self.compiler.tables.providers().map(|provider| provider.name)
+    }
+
     /// A path made absolute under ServerRoot and normalised (ap_server_root_relative).
     pub fn server_path(&self, path: &[u8]) -> BString {
         server_root_relative(&self.compiler.process.server_root, path)
@@ -187,26 +198,44 @@ impl<'p, 't> Place<'p, 't> {
         self.compiler.log_target(target, at)
     }
 
+    /// What became of a directive's name.
+    pub fn look_up(&self, name: &[u8]) -> Lookup<'t> {
+        self.compiler.tables.lookup(name)
+    }
+
+    /// The identifier of an active module that LogLevel names: `alias`, `alias_module`, `mod_alias.c`.
+    pub fn module_identifier(&self, name: &[u8]) -> Option<&'static str> {
+        let suffixed = [name, b"_module"].concat();
+        let fits = |id: &str| id.as_bytes() == name || id.as_bytes() == suffixed;
+        let mut active = self.compiler.tables.active();
+        active
+            .find(|table| table.source.as_bytes() == name || fits(table.identifier))
+            .map(|table| table.identifier)
+    }
+
     /// Apache's ap_check_cmd_context: an error if the directive stands inside one of `forbidden`.
     pub fn check_context(&self, args: &Args<'_>, forbidden: Within) -> Applied {
-        let name = &args.node.name;
-        let close = if name.starts_with(b"<") && !name.ends_with(b">") { ">" } else { "" };
+        let name = self.compiler.canonical_name(args.node);
+        let close = if name.starts_with('<') { ">" } else { "" };
+        let refused = |by: &str| {
+            let mistake = Mistake::new(format!("{name}{close} cannot occur within {by}")).id("RX0204");
+            Err(mistake.at(args.node.name_span, "not at this place"))
+        };
+        let everywhere = forbidden.0 & Within::DIR_CONTEXT.0 == Within::DIR_CONTEXT.0;
         if forbidden.meets(Within::VIRTUAL_HOST) && self.is_virtual_host() {
-            return Err(format!("{name}{close} cannot occur within <VirtualHost> section").into());
+            return refused("<VirtualHost> section");
         }
-        if forbidden.meets(Within::LIMIT) && self.at.limited != u64::MAX {
-            let message = format!("{name}{close} cannot occur within <Limit> or <LimitExcept> section");
-            return Err(message.into());
+        if forbidden.meets(Within::DIR_CONTEXT) && self.at.limited != u64::MAX {
+            return refused("<Limit> or <LimitExcept> section");
         }
         if forbidden.meets(Within::HTACCESS) && self.in_htaccess() {
-            return Err(format!("{name}{close} cannot occur within htaccess files").into());
+            return refused("htaccess files");
         }
-        let found = self.around().find(|node| forbidden.meets(kind_of(node)));
-        match found {
-            Some(node) => {
-                let mistake = format!("{name}{close} cannot occur within {}> section", node.name);
-                Err(Mistake::new(mistake))
-            }
+        if everywhere && self.at.path.is_some() {
+            return refused("<Directory/Location/Files> section");
+        }
+        match self.around().find(|node| forbidden.meets(kind_of(node))) {
+            Some(node) => refused(&format!("{}> section", self.compiler.canonical_name(node))),
             None => Ok(()),
         }
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::diag::Span;
 use bstr::{BStr, BString, ByteSlice};
 use rustc_hash::FxHashMap;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 /// How a section chooses its requests.
 #[derive(Clone, Debug)]
@@ -147,6 +147,8 @@ impl Directories {
     fn add(&mut self, section: Arc<Section>) {
         let index = self.all.len();
         match &section.pattern {
+            // A relative path never matches, and Apache says nothing about it.
+            Pattern::Literal(path) if !path.starts_with(b"/") => {}
             Pattern::Literal(path) => {
                 let mut node = &mut self.root;
                 for name in path.split(|&byte| byte == b'/').filter(|name| !name.is_empty()) {
@@ -236,11 +238,14 @@ impl Locations {
     /// The sections that hold for a decoded URL path, in the order of the configuration.
     ///
     /// A plain section holds for its own path and all below it; one that ends in a slash only
-    /// for what begins with it, slash included.
-    pub fn matching(&self, url: &[u8]) -> Vec<&Arc<Section>> {
+    /// for what begins with it, slash included. Doubled slashes count as one, except to regular
+    /// expressions, which see the path as it is.
+    pub fn matching(&self, raw: &[u8]) -> Vec<&Arc<Section>> {
         if self.all.is_empty() {
             return Vec::new();
         }
+        let merged = one_slash(raw);
+        let url = &*merged;
         let mut found = self.root.sections.clone();
         let mut node = &self.root;
         for name in parts(url) {
@@ -251,14 +256,25 @@ impl Locations {
             found.extend(&node.sections);
         }
         found.retain(|&n| self.all[n].literal().is_some_and(|own| location_holds(own, url)));
-        found.extend(self.patterns.iter().copied().filter(|&n| self.location_pattern(n, url)));
+        found.extend(self.patterns.iter().copied().filter(|&n| self.pattern_holds(n, url, raw)));
         found.sort_unstable();
         found.into_iter().map(|n| &self.all[n]).collect()
     }
 
-    fn location_pattern(&self, n: usize, url: &[u8]) -> bool {
-        self.all[n].matches(url)
+    fn pattern_holds(&self, n: usize, url: &[u8], raw: &[u8]) -> bool {
+        let section = &self.all[n];
+        section.matches(if matches!(section.pattern, Pattern::Regex(_)) { raw } else { url })
     }
+}
+
+/// ap_no2slash: runs of slashes become one.
+fn one_slash(url: &[u8]) -> Cow<'_, [u8]> {
+    if !url.starts_with(b"/") || !url.windows(2).any(|pair| pair == b"//") {
+        return Cow::Borrowed(url);
+    }
+    let mut merged = url.to_vec();
+    merged.dedup_by(|next, before| *next == b'/' && *before == b'/');
+    Cow::Owned(merged)
 }
 
 fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -268,7 +284,7 @@ fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Apache's test in ap_location_walk: a prefix that ends at a component's border.
 fn location_holds(own: &[u8], url: &[u8]) -> bool {
     match url.strip_prefix(own) {
-        Some(rest) => own.last() == Some(&b'/') || rest.is_empty() || rest[0] == b'/',
+        Some(rest) => matches!(own.last(), None | Some(b'/')) || matches!(rest.first(), None | Some(b'/')),
         None => false,
     }
 }
@@ -310,6 +326,23 @@ mod tests {
     fn a_location_with_a_slash_does_not_hold_for_the_bare_path() {
         locations(&["/a/"], "/a", &[]);
         locations(&["/a/"], "/a/b", &["/a/"]);
+    }
+
+    #[test]
+    fn doubled_slashes_of_a_url_count_as_one() {
+        locations(&["/a/b"], "/a//b", &["/a/b"]);
+        locations(&["/a//b"], "/a//b", &[]);
+    }
+
+    #[test]
+    fn an_empty_location_holds_for_everything() {
+        locations(&[""], "/a", &[""]);
+        locations(&[""], "*", &[""]);
+    }
+
+    #[test]
+    fn a_relative_location_holds_for_nothing() {
+        locations(&["a"], "/a", &[]);
     }
 
     #[test]

@@ -3,8 +3,14 @@
 //! All modules are compiled in. Once the configuration reads any `LoadModule NAME_module PATH`,
 //! exactly the named modules are active besides those that every build of Apache has.
 
-use super::{conf::Kind, directive::Directive};
+use super::{
+    conf::Kind,
+    directive::{Directive, Mistake},
+    place::Place,
+};
+use crate::syntax::Text;
 use rustc_hash::FxHashMap;
+use std::{any::Any, sync::Arc};
 
 /// What the policy needs of a module: its names, its settings' types, its directives.
 #[derive(Clone, Copy, Debug)]
@@ -17,9 +23,25 @@ pub struct Table {
     pub configs: &'static [Kind],
     /// Its directives.
     pub directives: &'static [Directive],
+    /// Words that it adds to `Require`.
+    pub authz_providers: &'static [Provider],
     /// Whether it is active even if LoadModule names others.
     pub always: bool,
 }
+
+/// A word that may stand behind `Require` (an authz provider), and how what follows it is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Provider {
+    /// The word; unlike names of directives it is told apart by case.
+    pub name: &'static str,
+    /// What it asks for, one line in our words.
+    pub doc: &'static str,
+    /// Reads what follows the word; the result means something to the engine only.
+    pub parse: fn(&mut Place<'_, '_>, &Text) -> Result<Parsed, Mistake>,
+}
+
+/// What a [`Provider`] made of its arguments.
+pub type Parsed = Arc<dyn Any + Send + Sync>;
 
 /// All tables, and the set of active ones.
 #[derive(Clone, Debug)]
@@ -105,6 +127,16 @@ impl Tables {
             Some(&(index, row)) => Lookup::Inactive(&self.tables[index], row),
             None => Lookup::Unknown,
         }
+    }
+
+    /// The provider of an active module for a word behind `Require`.
+    pub fn provider(&self, name: &[u8]) -> Option<&'static Provider> {
+        self.providers().find(|provider| provider.name.as_bytes() == name)
+    }
+
+    /// The providers of the active modules.
+    pub fn providers(&self) -> impl Iterator<Item = &'static Provider> {
+        self.active().flat_map(|table| table.authz_providers)
     }
 
     /// Names that look like this one, nearest first, at most three.

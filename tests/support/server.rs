@@ -124,6 +124,11 @@ impl Site {
         self.port
     }
 
+    /// The process of the running server.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Replaces `$ROOT` and `$PORT`.
     pub fn fill(&self, text: &str) -> String {
         text.replace("$ROOT", &self.root().to_string_lossy()).replace("$PORT", &self.port.to_string())

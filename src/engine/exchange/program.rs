@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     engine::{
-        answer::{Cgi, Ended},
+        answer::{Cgi, CgiFault},
         cx::Cx,
         module::Verdict,
     },
@@ -37,11 +37,13 @@ pub(super) struct Program {
     pub body: u64,
     pub total: u64,
     stage: Stage,
-    on_head: fn(&mut Cx<'_>, Result<Box<CgiHead>, CgiError>, &Ended) -> Verdict,
+    on_head: fn(&mut Cx<'_>, Result<Box<CgiHead>, CgiFault>) -> Verdict,
     on_stderr: fn(&mut Cx<'_>, &[u8]),
     on_failure: fn(&mut Cx<'_>, &CgiFailure) -> Verdict,
-    /// What it printed first, and how it ended.
-    ended: Ended,
+    /// What it printed first, for the explanation of a failure.
+    printed: Vec<u8>,
+    /// Raw wait status, once it has ended.
+    exit: Option<i32>,
     /// A line of standard error that is not complete.
     stderr: Vec<u8>,
     /// The time-out that ran out was that of a client which had closed its side.
@@ -84,7 +86,8 @@ impl Exchange {
             on_head,
             on_stderr,
             on_failure,
-            ended: Ended::default(),
+            printed: Vec::new(),
+            exit: None,
             stderr: Vec::new(),
             half_closed: false,
         }));
@@ -135,7 +138,7 @@ impl Exchange {
             Input::ChildFed => program.feeding = false,
             Input::ChildClosed => self.output_closed(step),
             Input::ChildExit(status) => {
-                program.ended.status = Some(status);
+                program.exit = Some(status);
                 program.stderr_lines(step, true);
                 if matches!(program.stage, Stage::Headless(_)) {
                     self.headless(step);
@@ -152,8 +155,8 @@ impl Exchange {
 
     fn output(&mut self, bytes: &[u8], step: &mut Step<'_, '_>) {
         let State::Program(program) = &mut self.state else { return };
-        let room = KEPT.saturating_sub(program.ended.output.len()).min(bytes.len());
-        program.ended.output.extend_from_slice(&bytes[..room]);
+        let room = KEPT.saturating_sub(program.printed.len()).min(bytes.len());
+        program.printed.extend_from_slice(&bytes[..room]);
         step.out.asks.push(Ask::Wake(Some(program.timeout)));
         match &mut program.stage {
             Stage::Head(scanner) => match scanner.feed(bytes) {
@@ -169,9 +172,8 @@ impl Exchange {
     /// The program's head is complete.
     fn head(&mut self, head: Box<CgiHead>, rest: &[u8], step: &mut Step<'_, '_>) {
         let State::Program(program) = &mut self.state else { return };
-        let (on_head, ended) = (program.on_head, std::mem::take(&mut program.ended));
-        let verdict = program.with_cx(step, |cx| on_head(cx, Ok(head), &ended));
-        program.ended = ended;
+        let on_head = program.on_head;
+        let verdict = program.with_cx(step, |cx| on_head(cx, Ok(head)));
         if !matches!(verdict, Verdict::Ok) {
             return self.abandon(verdict, Ask::LeaveChild, step);
         }
@@ -205,8 +207,9 @@ impl Exchange {
     fn bad_head(&mut self, error: CgiError, step: &mut Step<'_, '_>) {
         let State::Program(program) = &mut self.state else { return };
         program.stderr_lines(step, true);
-        let (on_head, ended) = (program.on_head, std::mem::take(&mut program.ended));
-        let verdict = program.with_cx(step, |cx| on_head(cx, Err(error), &ended));
+        let output = std::mem::take(&mut program.printed).into();
+        let (on_head, fault) = (program.on_head, CgiFault { error, output, exit: program.exit });
+        let verdict = program.with_cx(step, |cx| on_head(cx, Err(fault)));
         self.abandon(verdict, Ask::LeaveChild, step);
     }
 
@@ -214,7 +217,7 @@ impl Exchange {
         let State::Program(program) = &mut self.state else { return };
         match std::mem::replace(&mut program.stage, Stage::Raw) {
             Stage::Head(scanner) => {
-                let ended = program.ended.status.is_some();
+                let ended = program.exit.is_some();
                 program.stage = Stage::Headless(scanner);
                 if ended {
                     return self.headless(step);

@@ -1,0 +1,139 @@
+//! Core's answers in each phase: the walks over sections, the map from URL to file, TRACE and
+//! `OPTIONS *`, and what SetHandler and ForceType override.
+
+use super::default_handler;
+use crate::{
+    engine::{
+        Answer, Content, Cx, Hook, Order, Phase, Verdict, directory_walk, file_walk, if_walk, location_walk,
+    },
+    http::{Method, Status, request::Framing},
+    policy::{
+        SaidExt,
+        core_conf::{HandlerName, Trace},
+        place::server_root_relative,
+    },
+};
+use bstr::{BString, ByteSlice};
+
+pub(super) const HOOKS: &[Hook] = &[
+    Hook { phase: Phase::Early, order: Order::FIRST, run: by_url },
+    Hook { phase: Phase::Translate, order: Order::REALLY_LAST, run: translate },
+    Hook { phase: Phase::Storage, order: Order::MIDDLE, run: no_storage },
+    Hook { phase: Phase::Storage, order: Order::REALLY_LAST, run: storage },
+    Hook { phase: Phase::Late, order: Order::FIRST, run: by_url },
+    Hook { phase: Phase::Fixup, order: Order::REALLY_FIRST, run: override_type },
+    Hook { phase: Phase::Handler, order: Order::REALLY_LAST, run: default_handler::run },
+];
+
+/// `<Location>`, then `<If>`: before the URL is mapped, and again for good.
+fn by_url(cx: &mut Cx<'_>) -> Verdict {
+    location_walk(cx);
+    match cx.refresh(if_walk) {
+        Verdict::Ok => Verdict::Declined,
+        ended => ended,
+    }
+}
+
+/// DocumentRoot and the URL's path make the file name (ap_core_translate).
+fn translate(cx: &mut Cx<'_>) -> Verdict {
+    let uri = cx.req.uri.clone();
+    if !uri.starts_with(b"/") && uri != "*" {
+        let line = cx.req.request_line.clone();
+        cx.log(3, "AH00126", format_args!("Invalid URI in request '{uri}' {line}"));
+        cx.note(format_args!("the path {uri} does not begin with a slash"));
+        return Verdict::Status(Status(400));
+    }
+    let server = cx.core_server();
+    let Some(root) = &server.document_root else {
+        cx.note(format_args!("no DocumentRoot is set, so no URL is mapped to a file"));
+        cx.req.filename = uri;
+        return Verdict::Ok;
+    };
+    let path = server.path.value().and_then(|prefix| below(prefix, &uri)).unwrap_or(&uri);
+    let relative = path.trim_start_with(|c| c == '/');
+    // A name that climbs out of the root is refused by text, whatever the file system holds.
+    if relative.split(|&byte| byte == b'/').any(|part| part == b"..") || relative.contains(&0) {
+        cx.log(3, "AH00127", format_args!("Cannot map {} to file", cx.req.request_line.clone()));
+        return cx.fail(403, root.at, format_args!("{uri} leads out of the DocumentRoot"));
+    }
+    let whole: BString = [root.value.as_slice(), b"/", relative].concat().into();
+    cx.req.filename = server_root_relative(b"", &whole);
+    let filename = cx.req.filename.clone();
+    cx.because(root.at, format_args!("DocumentRoot makes {uri} the file {filename}"));
+    Verdict::Ok
+}
+
+/// What is behind ServerPath, if the URL is below it.
+fn below<'u>(prefix: &[u8], uri: &'u [u8]) -> Option<&'u [u8]> {
+    let rest = uri.strip_prefix(prefix)?;
+    (prefix.ends_with(b"/") || matches!(rest.first(), None | Some(b'/'))).then_some(rest)
+}
+
+/// TRACE and `OPTIONS *` are about no file.
+fn no_storage(cx: &mut Cx<'_>) -> Verdict {
+    match cx.req.method {
+        Method::Options if cx.req.uri == "*" => {
+            cx.note(format_args!("OPTIONS * asks whether the server is there"));
+            Verdict::Answer(Answer::Content(Content::Empty))
+        }
+        Method::Trace => trace(cx),
+        _ => Verdict::Declined,
+    }
+}
+
+/// TRACE: the request's head comes back (ap_send_http_trace).
+fn trace(cx: &mut Cx<'_>) -> Verdict {
+    let said = cx.core_server().trace;
+    let value = said.value_or(Trace::On);
+    if value == Trace::Off {
+        cx.req.notes.set("error-notes", "TRACE denied by server configuration");
+        return cx.fail(405, said.at(), format_args!("TraceEnable is Off"));
+    }
+    if value == Trace::On && !matches!(cx.req.framing, Framing::None | Framing::Length(0)) {
+        cx.req.notes.set("error-notes", "TRACE with a request body is not allowed");
+        return cx.fail(413, said.at(), format_args!("TRACE takes a body only with TraceEnable extended"));
+    }
+    let mut text = cx.req.request_line.to_vec();
+    text.extend_from_slice(b"\r\n");
+    for (name, value) in cx.req.headers_in.iter() {
+        text.extend_from_slice(&[name.as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    text.extend_from_slice(b"\r\n");
+    cx.req.content_type = Some("message/http".into());
+    Verdict::Answer(Answer::Content(Content::Bytes(text)))
+}
+
+/// `<Directory>` and `.htaccess`, then `<Files>`.
+fn storage(cx: &mut Cx<'_>) -> Verdict {
+    match directory_walk(cx) {
+        Verdict::Ok => {}
+        ended => return ended,
+    }
+    file_walk(cx);
+    Verdict::Ok
+}
+
+/// ForceType and SetHandler go before what names say (core_override_type).
+fn override_type(cx: &mut Cx<'_>) -> Verdict {
+    let core = cx.core();
+    if let Some(said) = &core.force_type
+        && let Some(kind) = &said.value
+    {
+        cx.req.content_type = Some(kind.clone());
+        cx.because(said.at, format_args!("ForceType makes it {kind}"));
+    }
+    let Some(said) = &core.handler else { return Verdict::Ok };
+    let handler = match &said.value {
+        HandlerName::Name(name) => name.clone(),
+        HandlerName::None => return Verdict::Ok,
+        HandlerName::Expr(expr) => match cx.expand(expr, said.at) {
+            Ok(name) => name,
+            Err(ended) => return ended,
+        },
+    };
+    if handler != "none" {
+        cx.because(said.at, format_args!("SetHandler makes the handler {handler}"));
+        cx.req.handler = Some(handler);
+    }
+    Verdict::Ok
+}

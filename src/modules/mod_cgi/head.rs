@@ -1,0 +1,208 @@
+//! What becomes of a program's output: its head (ap_scan_script_header_err), its standard error,
+//! its failures.
+
+use super::{explain, log};
+use crate::{
+    engine::{CgiFailure, CgiFault, Cx, Verdict},
+    http::{
+        Method, Status,
+        cgi::{CgiHead, Note},
+        conditional::{self, Conditions},
+        date,
+    },
+};
+use bstr::{BString, ByteSlice};
+use std::time::UNIX_EPOCH;
+
+/// The longest line of standard error in one entry of the log.
+const STDERR_LINE: usize = 8191;
+
+/// Goes on after the head: a redirect, an answer of the server's own, or the program's body.
+pub(super) fn on_head(cx: &mut Cx<'_>, head: Result<Box<CgiHead>, CgiFault>) -> Verdict {
+    let script = BString::from(cx.req.base_name());
+    let head = match head {
+        Ok(head) => head,
+        Err(fault) => {
+            let why = explain::no_head(cx.system(), &cx.req.filename, &fault);
+            log(cx, 3, "", fault.error.message(&script), Some(why));
+            return Verdict::Status(Status::INTERNAL_SERVER_ERROR);
+        }
+    };
+    complain(cx, &head, &script);
+    take_over(cx, &head);
+    let status = status_of(&head);
+    if status.is_none()
+        && matches!(cx.req.method, Method::Get | Method::Head)
+        && let Some(status) = conditional(cx, &head)
+    {
+        cx.note(format_args!("the program's validators meet the request's conditions"));
+        return Verdict::Status(status);
+    }
+    if status.unwrap_or(Status::OK) == Status::OK
+        && let Some(location) = head.headers.get("Location")
+    {
+        return redirect(cx, location);
+    }
+    cx.req.status = status.unwrap_or(Status::OK);
+    cx.req.status_line.clone_from(&head.status_line);
+    Verdict::Ok
+}
+
+/// The log lines for faults that do not stop the request.
+fn complain(cx: &mut Cx<'_>, head: &CgiHead, script: &[u8]) {
+    for note in &head.notes {
+        let text = note.message(script);
+        match note {
+            Note::Status(value, _) => {
+                let why = format!(
+                    "`Status:` must begin with three digits, 100 to 599, such as `404 Not Found`; the program \
+                     said `{}`, and the answer is a 500 with the program's body.",
+                    value.escape_ascii()
+                );
+                log(cx, 3, "", text, Some(why));
+            }
+            Note::LastModified(..) => {
+                let text = text.strip_prefix(b"AH10247: ").unwrap_or(&text);
+                log(cx, 6, "AH10247", text, None);
+            }
+        }
+    }
+}
+
+/// Lays the program's fields over the answer's.
+fn take_over(cx: &mut Cx<'_>, head: &CgiHead) {
+    let now = seconds(cx);
+    let req = &mut *cx.req;
+    for (name, value) in head.err_headers.iter() {
+        if name.eq_ignore_ascii_case(b"Set-Cookie") {
+            req.err_headers_out.append(name, value);
+        } else {
+            req.err_headers_out.merge(name, value);
+        }
+    }
+    for (name, value) in head.headers.iter() {
+        req.headers_out.set(name, value);
+    }
+    if let Some(content_type) = &head.content_type {
+        req.content_type = Some(content_type.clone()).filter(|text| !text.is_empty());
+    }
+    if let Some(length) = &head.content_length
+        && req.env.contains("ap_trust_cgilike_cl")
+    {
+        req.headers_out.set("Content-Length", length);
+    }
+    if let Some(time) = head.last_modified {
+        req.headers_out.set("Last-Modified", date::format(time.min(now)));
+    }
+}
+
+/// The code that `Status` gave; what is no status at all is kept as the number it is, for the log,
+/// and leaves the server as a 500.
+fn status_of(head: &CgiHead) -> Option<Status> {
+    let invalid = head.notes.iter().rev().find_map(|note| match note {
+        Note::Status(value, _) if head.status_line.is_none() => Some(value),
+        _ => None,
+    });
+    match invalid {
+        Some(value) if head.status == Some(Status::INTERNAL_SERVER_ERROR) => {
+            let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            Some(Status(value[..digits].to_str().ok().and_then(|code| code.parse().ok()).unwrap_or(0)))
+        }
+        _ => head.status,
+    }
+}
+
+fn conditional(cx: &Cx<'_>, head: &CgiHead) -> Option<Status> {
+    if cx.req.no_local_copy {
+        return None;
+    }
+    conditional::meets(&Conditions {
+        method: cx.req.method,
+        request: &cx.req.headers_in,
+        etag: head.err_headers.get("ETag").or(head.headers.get("ETag")).map(|tag| tag.as_bytes()),
+        modified: head.last_modified.map(|time| time.min(seconds(cx))),
+        now: seconds(cx),
+    })
+}
+
+fn seconds(cx: &Cx<'_>) -> i64 {
+    let since = cx.req.started.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// `Location`: a path of this server is answered at once, as a GET; all else is for the client.
+fn redirect(cx: &mut Cx<'_>, location: &[u8]) -> Verdict {
+    if !location.starts_with(b"/") {
+        cx.note(format_args!("the program redirects to {}", location.as_bstr()));
+        return Verdict::Status(Status::FOUND);
+    }
+    let mut next = cx.req.redirect_to(location, &cx.worker.base(cx.req.server));
+    next.method = Method::Get;
+    next.method_name = "GET".into();
+    next.headers_in.remove("Content-Length");
+    next.content_type.clone_from(&cx.req.content_type);
+    Verdict::Become(next)
+}
+
+/// Each line of standard error becomes an entry of the log.
+pub(super) fn on_stderr(cx: &mut Cx<'_>, line: &[u8]) {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    stderr_entry(cx, &line[..line.len().min(STDERR_LINE)], None);
+    for piece in line.chunks(STDERR_LINE).skip(1) {
+        stderr_entry(cx, piece, None);
+    }
+}
+
+fn stderr_entry(cx: &mut Cx<'_>, line: &[u8], why: Option<String>) {
+    let text = [b"stderr from ", cx.req.filename.as_slice(), b": ", line].concat();
+    let why = why.or_else(|| explain::stderr_line(line));
+    log(cx, 3, "AH01215", text, why);
+}
+
+/// A program that could not be started, or that says nothing any more.
+pub(super) fn on_failure(cx: &mut Cx<'_>, failure: &CgiFailure) -> Verdict {
+    let script = BString::from(cx.req.base_name());
+    match failure {
+        CgiFailure::Exec { step: "fork", error } => {
+            let code = error.raw_os_error().unwrap_or(0);
+            log(cx, 3, "AH01223", format!("couldn't create child process: {code}: {script}"), None);
+        }
+        CgiFailure::Exec { step, error } => {
+            let line = exec_line(step, error, &cx.req.filename);
+            let user = cx.engine.policy.process.user.as_ref().map(|user| user.value.clone());
+            let why = explain::not_started(
+                cx.system(),
+                &cx.req.filename,
+                step,
+                error,
+                user.as_ref().map(|user| user.as_slice()),
+            );
+            stderr_entry(cx, &line, Some(why));
+            log(cx, 3, "", [b"End of script output before headers: ", script.as_slice()].concat(), None);
+        }
+        CgiFailure::Timeout { body } => {
+            let text = [b"Timeout waiting for output from CGI script ", cx.req.filename.as_slice()].concat();
+            log(cx, 4, "AH01220", text, None);
+            if *body {
+                return Verdict::Ok;
+            }
+            let text = [b"Script timed out before returning headers: ", script.as_slice()].concat();
+            log(cx, 3, "", text, Some(explain::timed_out().to_owned()));
+            return Verdict::Status(Status::GATEWAY_TIME_OUT);
+        }
+    }
+    Verdict::Status(Status::INTERNAL_SERVER_ERROR)
+}
+
+/// What a child process that cannot become the program writes to standard error in Apache.
+fn exec_line(step: &str, error: &std::io::Error, program: &[u8]) -> Vec<u8> {
+    let (code, text) = explain::system_error(error);
+    let what = match step {
+        "exec" => [b"exec of '", program, b"' failed"].concat(),
+        "chdir" => b"change of working directory failed".to_vec(),
+        "setrlimit" => b"setting of resource limits failed".to_vec(),
+        step => format!("{step} failed").into_bytes(),
+    };
+    [format!("({code}){text}: ").as_bytes(), what.as_slice()].concat()
+}

@@ -1,0 +1,214 @@
+//! What a server must not leave behind, and what it must live through: programs, clients that
+//! leave, reloads, stops. Each test starts its own server and counts.
+
+#[allow(dead_code)]
+#[path = "support/server.rs"]
+mod server;
+
+use server::{Kind, Site};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+const CONF: &str = "\
+ScriptAlias /cgi-bin/ $ROOT/cgi-bin/
+<Directory />
+    Require all granted
+</Directory>
+KeepAliveTimeout 20
+";
+
+/// A started server with these programs under `/cgi-bin/`.
+fn site(programs: &[(&str, &str)]) -> Site {
+    let mut site = Site::new(Kind::Rachis).expect("an empty site");
+    for (name, text) in programs {
+        let path = format!("cgi-bin/{name}");
+        match name.strip_suffix(".c") {
+            Some(bare) => {
+                site.compile(&format!("cgi-bin/{bare}"), text.as_bytes(), 0o755).expect("a C compiler")
+            }
+            None => site.write(&path, text.as_bytes(), 0o755).expect("a script"),
+        }
+    }
+    site.write("htdocs/index.html", b"hello\n", 0o644).expect("a file");
+    site.configure(&site.fill(CONF), &[]).expect("a configuration");
+    site.start().expect("the server starts");
+    site
+}
+
+fn connect(site: &Site) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", site.port())).expect("a connection");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+    stream
+}
+
+/// The whole answer to one request on a connection of its own.
+fn get(site: &Site, path: &str) -> String {
+    let mut stream = connect(site);
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("a request");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Reads one chunked answer from a connection that stays open.
+fn chunked(stream: &mut TcpStream) -> Vec<u8> {
+    let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+    while !answer.ends_with(b"0\r\n\r\n") {
+        let count = stream.read(&mut buffer).expect("an answer");
+        assert_ne!(count, 0, "the connection was closed: {}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&buffer[..count]);
+    }
+    answer
+}
+
+fn descriptors(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).expect("a running server").count()
+}
+
+/// Processes whose parent is `pid`, zombies included.
+fn children(pid: u32) -> Vec<u32> {
+    let parent = |entry: fs::DirEntry| {
+        let child: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        let parent: u32 = stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()?;
+        (parent == pid).then_some(child)
+    };
+    fs::read_dir("/proc").expect("a /proc").flatten().filter_map(parent).collect()
+}
+
+fn exists(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// Waits until something holds, ten seconds at most.
+#[track_caller]
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn number_in(path: &Path) -> Option<u32> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+const HELLO_C: &str = r#"
+#include <stdio.h>
+int main(void) { printf("Content-Type: text/plain\n\nhello\n"); return 0; }
+"#;
+
+#[test]
+fn ten_thousand_programs_leave_neither_zombies_nor_descriptors() {
+    const CLIENTS: usize = 4;
+    const EACH: usize = 2500;
+    let site = site(&[("hello.c", HELLO_C)]);
+    let pid = site.pid().expect("a running server");
+    assert!(get(&site, "/cgi-bin/hello").contains("hello"));
+    until("no program is left after the first", || children(pid).is_empty());
+    let before = descriptors(pid);
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let mut stream = connect(&site);
+                for n in 0..EACH {
+                    if n % 100 == 0 {
+                        stream = connect(&site);
+                    }
+                    let request = b"GET /cgi-bin/hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
+                    stream.write_all(request).expect("a request");
+                    let answer = chunked(&mut stream);
+                    assert!(
+                        answer.starts_with(b"HTTP/1.1 200 OK\r\n"),
+                        "{}",
+                        String::from_utf8_lossy(&answer)
+                    );
+                }
+            });
+        }
+    });
+    until("no program is left", || children(pid).is_empty());
+    until("no descriptor is left", || descriptors(pid) <= before);
+}
+
+const SLEEPER: &str = "#!/bin/sh\necho $$ >$DOCUMENT_ROOT/../logs/pid\nsleep 60 &\necho $! >$DOCUMENT_ROOT/../logs/pid2\nwait\n";
+
+#[test]
+fn a_client_that_leaves_takes_its_program_and_what_that_started_along() {
+    let site = site(&[("sleep.sh", SLEEPER)]);
+    let (own, other) = (site.root().join("logs/pid"), site.root().join("logs/pid2"));
+    let mut stream = connect(&site);
+    write!(stream, "GET /cgi-bin/sleep.sh HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a request");
+    until("the program runs", || number_in(&own).is_some() && number_in(&other).is_some());
+    drop(stream);
+    let pids = [number_in(&own), number_in(&other)].map(|pid| pid.expect("a pid"));
+    until("the program and its child are gone", || !pids.iter().any(|&pid| exists(pid)));
+}
+
+#[test]
+fn a_stop_leaves_no_program_running() {
+    let mut site = site(&[("sleep.sh", SLEEPER)]);
+    let (own, other) = (site.root().join("logs/pid"), site.root().join("logs/pid2"));
+    let mut stream = connect(&site);
+    write!(stream, "GET /cgi-bin/sleep.sh HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a request");
+    until("the program runs", || number_in(&own).is_some() && number_in(&other).is_some());
+    let pids = [number_in(&own), number_in(&other)].map(|pid| pid.expect("a pid"));
+    site.stop();
+    until("the program and its child are gone", || !pids.iter().any(|&pid| exists(pid)));
+    assert!(!site.root().join("logs/httpd.pid").exists(), "the pid file is left");
+}
+
+#[test]
+fn a_configuration_that_fails_to_load_leaves_the_old_one_in_force() {
+    let mut site = site(&[]);
+    assert!(get(&site, "/").contains("hello"));
+    let old = site.fill(CONF);
+    site.write("httpd.conf", b"Nonsense on\n", 0o644).expect("a configuration");
+    let (_, _) = site.run(&["-k", "graceful"]).expect("httpd -k graceful ends");
+    assert!(get(&site, "/").contains("hello"));
+    let new = format!("{old}Redirect 410 /gone\n");
+    site.write("httpd.conf", new.as_bytes(), 0o644).expect("a configuration");
+    assert_eq!(site.run(&["-k", "graceful"]).expect("httpd -k graceful ends").1, 0);
+    until("the new configuration holds", || get(&site, "/gone").starts_with("HTTP/1.1 410 Gone"));
+    assert!(site.pid().is_some_and(exists));
+}
+
+#[test]
+fn an_answer_that_has_begun_is_finished_before_a_graceful_stop() {
+    let slow = "#!/bin/sh\necho Content-Type: text/plain\necho\necho begun\nsleep 1\necho ended\n";
+    let mut site = site(&[("slow.sh", slow)]);
+    let pid = site.pid().expect("a running server");
+    let mut stream = connect(&site);
+    write!(stream, "GET /cgi-bin/slow.sh HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a request");
+    let mut first = [0; 64];
+    assert_ne!(stream.read(&mut first).expect("a beginning"), 0);
+    assert_eq!(site.run(&["-k", "graceful-stop"]).expect("httpd -k graceful-stop ends").1, 0);
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).expect("the rest");
+    assert!(String::from_utf8_lossy(&rest).contains("ended"), "{}", String::from_utf8_lossy(&rest));
+    until("the server has ended", || site_ended(pid));
+    site.stop();
+}
+
+/// Gone, or a zombie that the test has not waited for yet.
+fn site_ended(pid: u32) -> bool {
+    match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')),
+        Err(_) => true,
+    }
+}
+
+#[test]
+fn a_hundred_idle_connections_do_not_keep_others_waiting() {
+    let site = site(&[]);
+    let idle: Vec<TcpStream> = (0..100).map(|_| connect(&site)).collect();
+    assert!(get(&site, "/").starts_with("HTTP/1.1 200 OK"));
+    drop(idle);
+}
