@@ -60,6 +60,8 @@ pub struct Conn {
     program: Option<Key>,
     timer: Timer,
     phase: Phase,
+    /// The client has sent nothing yet.
+    fresh: bool,
     readable: bool,
     writable: bool,
     /// The client shut its side; there may still be bytes before that.
@@ -91,6 +93,7 @@ impl Conn {
             program: None,
             timer: Timer::default(),
             phase: Phase::Open,
+            fresh: true,
             readable: false,
             // A new socket's buffer is empty, and if not the first call says so.
             writable: true,
@@ -165,8 +168,29 @@ impl Conn {
 
     /// No further request is wanted.
     pub fn stopping(&mut self, tools: &mut Tools) {
+        // A request that came already is still answered, even if its event was not taken yet.
+        self.readable = true;
+        self.drive(tools);
         self.feed(Input::Stopping, tools);
         self.drive(tools);
+    }
+
+    /// The configuration was replaced. A connection on which nothing was asked yet goes over to the
+    /// new one; any other ends under its own.
+    pub fn replaced(&mut self, new: &Rc<Generation>, tools: &mut Tools) {
+        self.readable = true;
+        self.drive(tools);
+        match self.exchange.as_ref().map(Exchange::connection) {
+            Some(old) if self.fresh && self.phase == Phase::Open => {
+                let (keepalives, lookups) = Default::default();
+                let Addresses { client, local, id, .. } = *old;
+                let addresses = Addresses { client, local, id, keepalives, lookups };
+                self.generation = new.clone();
+                self.exchange = Some(Exchange::new(addresses, &new.config.engine, &mut tools.out));
+                self.perform(tools);
+            }
+            _ => self.stopping(tools),
+        }
     }
 
     /// Drops it, whatever it is doing.
@@ -242,6 +266,7 @@ impl Conn {
             }
             Ok(count) => {
                 self.peeked = false;
+                self.fresh = false;
                 // Less than asked for: there was no more, and news will come as an event.
                 self.readable = count == buffer.len() || self.hung_up;
                 self.feed(Input::Client(buffer.get(..count).unwrap_or_default()), tools);

@@ -404,6 +404,19 @@ fn a_reload_changes_the_configuration_and_keeps_the_socket() {
 }
 
 #[test]
+fn a_request_that_was_sent_before_a_graceful_restart_is_answered() {
+    let site = Site::start();
+    site.file("f", b"file");
+    for _ in 0..50 {
+        let stream = site.connect();
+        std::thread::sleep(Duration::from_millis(1));
+        (&stream).write_all(b"GET /f HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        site.handle.order(Order::GracefulRestart);
+        assert_eq!(read_answer(&mut BufReader::new(stream)).1, b"file");
+    }
+}
+
+#[test]
 fn a_reload_opens_log_files_anew() {
     let site = Site::start();
     let old = site.directory.path().join("error_log");
