@@ -253,7 +253,7 @@ fn find(cx: &Cx<'_>, entries: &[For<Who>]) -> Result<Option<Span>, Pending> {
 
 #[cfg(test)]
 mod tests {
-    use crate::modules::testing::{Server, accepted, answers, directory, log, refused};
+    use crate::modules::testing_authz::{Server, accepted, answers, directory, log, refused};
 
     const DENIED: &str = "access_compat AH01797: client denied by server configuration: /site/x.txt";
 

@@ -269,10 +269,15 @@ impl Conn {
     /// Hands the exchange what happened, and does what it asks.
     fn feed(&mut self, input: Input<'_>, tools: &mut Tools) {
         let Some(exchange) = self.exchange.take() else { return };
+        let drained = matches!(input, Input::Drained);
         let Generation { config, worker, .. } = &*self.generation;
         let next = exchange.on(input, &config.engine, &mut worker.borrow_mut(), &mut tools.out);
+        // An exchange that wants nothing waits for its answer to be written, which one without
+        // bytes, or one whose bytes are gone already, is at once.
+        let waits = !next.wants_client() && !next.wants_child();
         self.exchange = Some(next);
         self.perform(tools);
+        self.drained_due |= waits && !drained && self.outbox.is_empty();
     }
 
     fn perform(&mut self, tools: &mut Tools) {

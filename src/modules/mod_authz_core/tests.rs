@@ -1,6 +1,6 @@
 //! Configurations and what apache2 2.4.71 says of them: at the start, to requests, in its log.
 
-use crate::modules::testing::{Server, accepted, answers, directory, log, refused, refused_text};
+use crate::modules::testing_authz::{Server, accepted, answers, directory, log, refused, refused_text};
 
 const RULES: [(&str, &str); 4] = [
     ("/", "Require expr \"%{REQUEST_URI} =~ /1/\""),

@@ -8,6 +8,8 @@
 mod environment;
 pub mod explain;
 mod head;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     diag::Span,
@@ -289,65 +291,4 @@ fn argument(word: &[u8]) -> BString {
         escaped.push(byte);
     }
     escaped.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check_interval(text: &str, milliseconds: Option<u64>) {
-        assert_eq!(interval(text.as_bytes()), milliseconds.map(Duration::from_millis), "{text}");
-    }
-
-    #[test]
-    fn intervals_that_apache_takes() {
-        check_interval("5", Some(5000));
-        check_interval("100ms", Some(100));
-        check_interval("2min", Some(120_000));
-        check_interval("2h", Some(7_200_000));
-        check_interval("0", Some(0));
-        check_interval("+5", Some(5000));
-        check_interval("mi", Some(0));
-    }
-
-    #[test]
-    fn intervals_that_apache_refuses() {
-        for text in ["x", "5x", "-1", "5 s", "1.5", "99999999999999999999"] {
-            check_interval(text, None);
-        }
-    }
-
-    #[track_caller]
-    fn check_arguments(query: &[u8], expected: &[&[u8]]) {
-        let argv = arguments(b"/p", Some(query));
-        let words: Vec<&[u8]> = argv.iter().skip(1).map(|word| word.as_slice()).collect();
-        assert_eq!(words, expected);
-    }
-
-    #[test]
-    fn a_query_without_equals_sign_is_cut_into_words() {
-        check_arguments(b"one+two%21+%2fx", &[b"one", b"two!", b"/x"]);
-        check_arguments(b"+a++b+", &[b"", b"a", b"", b"b", b""]);
-        check_arguments(b"a%3Db", &[b"a=b"]);
-    }
-
-    #[test]
-    fn a_query_with_one_is_not() {
-        check_arguments(b"a=1+two", &[]);
-        check_arguments(b"=", &[]);
-        check_arguments(b"", &[]);
-    }
-
-    #[test]
-    fn broken_escapes_stay() {
-        check_arguments(b"%zz+a%0+b", &[b"%zz", b"a%0", b"b"]);
-    }
-
-    #[test]
-    fn what_a_shell_acts_on_is_escaped_and_a_nul_ends_the_word() {
-        let query = b"a%00b+%26%3b%60%27%22%7c%2a%3f%7e%3c%3e%5e%28%29%5b%5d%7b%7d%24%5c%0a%0d!%23%25%ff";
-        let escaped = b"\\&\\;\\`\\'\\\"\\|\\*\\?\\~\\<\\>\\^\\(\\)\\[\\]\\{\\}\\$\\\\\\\n\r!#%\xff";
-        check_arguments(query, &[b"a", escaped]);
-    }
 }
