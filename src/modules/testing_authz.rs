@@ -37,6 +37,8 @@ fn world() -> Memory {
         .with("/site/sub/deep/x.txt", "x")
         .with("/site/ht/.htaccess", "<RequireAll>\nRequire not method POST\n</RequireAll>\n")
         .with("/site/ht/x.txt", "x")
+        .with("/site/alias/.htaccess", "Require nobody\n")
+        .with("/site/alias/x.txt", "x")
         .with("/site/bad/.htaccess", "Require foo\n")
         .with("/site/bad/x.txt", "x")
 }

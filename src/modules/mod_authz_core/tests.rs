@@ -303,3 +303,13 @@ fn htaccess_is_not_checked_for_groups_that_grant_nothing() {
     assert_eq!((status, log.len()), (500, 1));
     assert!(log[0].ends_with("/site/bad/.htaccess: Unknown Authz provider: foo"), "{log:?}");
 }
+
+#[test]
+fn aliases_hold_in_virtual_hosts_and_htaccess() {
+    let alias = "<AuthzProviderAlias all nobody denied>\n</AuthzProviderAlias>\n";
+    let vhost =
+        format!("<VirtualHost *:80>\nDocumentRoot /site\n{}\n</VirtualHost>", directory("Require nobody"));
+    assert_eq!(Server::new(&(alias.to_owned() + &vhost)).ask("GET", "/x.txt").0, 403);
+    let mut server = Server::new(&(alias.to_owned() + &directory("AllowOverride All")));
+    assert_eq!(server.ask("GET", "/alias/x.txt").0, 403);
+}
