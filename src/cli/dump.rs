@@ -125,7 +125,8 @@ pub fn run_settings(loaded: &Loaded, command_line: &[Vec<u8>]) -> String {
     let _ = writeln!(text, "Mutex default: dir=\"{runtime}\" mechanism=default ");
     let _ = writeln!(text, "PidFile: \"{}\"", within(&pid));
     for (name, value) in defines(loaded, command_line) {
-        let value = value.filter(|value| !value.is_empty()).map_or(String::new(), |value| format!("={value}"));
+        let value =
+            value.filter(|value| !value.is_empty()).map_or(String::new(), |value| format!("={value}"));
         let _ = writeln!(text, "Define: {name}{value}");
     }
     let unused = if nix::unistd::geteuid().is_root() { "" } else { " not_used" };

@@ -97,7 +97,8 @@ fn resolve(pending: &Pending, conn: &Connection) {
         }
         Pending::AddressesOf(name) => {
             let found = (name.to_string(), 0).to_socket_addrs();
-            let addresses = found.map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default();
+            let addresses =
+                found.map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default();
             lookups.addresses.insert(name.clone(), addresses);
         }
     }

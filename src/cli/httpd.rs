@@ -69,7 +69,11 @@ fn redirect_errors(file: &[u8]) -> Result<(), ExitCode> {
     let done = opened.and_then(|file| nix::unistd::dup2_stderr(file).map_err(std::io::Error::from));
     done.map_err(|error| {
         let name = options::path(file);
-        report::say(&format!("{}: could not open error log file {}: {error}\n", report::program(), name.display()));
+        report::say(&format!(
+            "{}: could not open error log file {}: {error}\n",
+            report::program(),
+            name.display()
+        ));
         ExitCode::FAILURE
     })
 }

@@ -321,6 +321,8 @@ mod tests {
     fn the_usage_is_padded_to_the_name() {
         let text = usage("apache2");
         assert!(text.starts_with("Usage: apache2 [-D name] [-d directory] [-f file]\n               [-C"));
-        assert!(text.contains("\n  -D name            : define a name for use in <IfDefine name> directives\n"));
+        assert!(
+            text.contains("\n  -D name            : define a name for use in <IfDefine name> directives\n")
+        );
     }
 }

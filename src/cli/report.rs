@@ -69,8 +69,10 @@ pub fn summary(diagnostics: &[Diagnostic]) -> String {
         let plural = if number == 1 { "" } else { "s" };
         (number > 0).then(|| format!("{number} {word}{plural}"))
     };
-    let counts: Vec<String> =
-        [count(Severity::Error, "error"), count(Severity::Warning, "warning")].into_iter().flatten().collect();
+    let counts: Vec<String> = [count(Severity::Error, "error"), count(Severity::Warning, "warning")]
+        .into_iter()
+        .flatten()
+        .collect();
     if counts.is_empty() { "nothing to complain about".to_owned() } else { counts.join(", ") }
 }
 

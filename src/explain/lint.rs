@@ -78,7 +78,9 @@ fn odd_path(directory: &Directory<'_>) -> Option<Diagnostic> {
         return Some(
             warning("this section never holds: its path is relative")
                 .with_label("does not begin with `/`")
-                .with_note("paths of <Directory> are whole paths of the file system; ServerRoot does not matter")
+                .with_note(
+                    "paths of <Directory> are whole paths of the file system; ServerRoot does not matter",
+                )
                 .with_advice("write the whole path"),
         );
     }
@@ -118,9 +120,9 @@ fn missing_path(scene: &Scene<'_>, directory: &Directory<'_>) -> Option<Diagnost
         None => "is not there".to_owned(),
     };
     let headline = format!("the directory `{text}` does not exist");
-    let warning = Diagnostic::warning("RX0711", directory.path.span, headline)
-        .with_label(label)
-        .with_note("a section for a path that does not exist holds for nothing, and Apache says nothing about it");
+    let warning = Diagnostic::warning("RX0711", directory.path.span, headline).with_label(label).with_note(
+        "a section for a path that does not exist holds for nothing, and Apache says nothing about it",
+    );
     Some(match shorter(scene, text) {
         Some(meant) => {
             let advice = format!("perhaps `{meant}` is meant");
@@ -151,9 +153,8 @@ fn bare(path: &[u8]) -> &BStr {
 }
 
 /// Directives that say who may have something.
-const ACCESS: [&[u8]; 8] = [
-    b"Require", b"<RequireAll", b"<RequireAny", b"<RequireNone", b"Order", b"Allow", b"Deny", b"Satisfy",
-];
+const ACCESS: [&[u8]; 8] =
+    [b"Require", b"<RequireAll", b"<RequireAny", b"<RequireNone", b"Order", b"Allow", b"Deny", b"Satisfy"];
 
 fn access_of<'n>(node: &'n Node) -> Option<&'n Node> {
     // Not those of a section that stands inside by mistake.
@@ -225,7 +226,9 @@ fn options_all(node: &Node) -> Option<Diagnostic> {
         Diagnostic::warning("RX0713", word.span, "`Options All` turns on more than programs")
             .with_label("Indexes, Includes, FollowSymLinks and ExecCGI")
             .with_note("Indexes: a directory without an index page shows the list of its files to everybody")
-            .with_note("Includes: pages may execute commands; MultiViews, in spite of the name, is not among All")
+            .with_note(
+                "Includes: pages may execute commands; MultiViews, in spite of the name, is not among All",
+            )
             .with_advice("name what is wanted: `Options +ExecCGI`")
     })
 }
@@ -238,7 +241,8 @@ fn nothing_executes(scene: &Scene<'_>) -> Option<Diagnostic> {
         return None;
     }
     let (node, span) = all.iter().find_map(|node| Some((*node, exec_cgi(node)?)))?;
-    let directory = scene.directories.iter().rev().find(|d| d.node.children.iter().any(|c| c.span == node.span));
+    let directory =
+        scene.directories.iter().rev().find(|d| d.node.children.iter().any(|c| c.span == node.span));
     let path = directory.map_or("/var/www/cgi-bin".into(), |d| bare(&d.path.text).to_string());
     Some(
         Diagnostic::warning("RX0714", span, "programs are permitted, but nothing makes a file a program")

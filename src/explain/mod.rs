@@ -17,8 +17,8 @@ pub use url::{BadUrl, Question};
 use crate::{
     diag::{Sources, Span},
     engine::{
-        Connection, Decision, Engine, Event, LogEntry, Pending, Phase, Progress, Request, Trace,
-        Worker, incoming,
+        Connection, Decision, Engine, Event, LogEntry, Pending, Phase, Progress, Request, Trace, Worker,
+        incoming,
     },
     http::request::{Parse, parse},
 };

@@ -47,7 +47,9 @@ impl Question {
             return Err(BadUrl(format!("`{method}` is no method")));
         }
         if let Some(byte) = url.iter().find(|byte| byte.is_ascii_control() || **byte == b' ') {
-            return Err(BadUrl(format!("`{shown}` has a byte that no URL can have; write it as %{byte:02X}")));
+            return Err(BadUrl(format!(
+                "`{shown}` has a byte that no URL can have; write it as %{byte:02X}"
+            )));
         }
         let url = url.find_byte(b'#').map_or(url, |at| &url[..at]);
         let question = |host, port, target: &[u8]| Question {
@@ -61,13 +63,15 @@ impl Question {
         if url.starts_with(b"/") {
             return Ok(question(None, None, url));
         }
-        let Some(rest) = url.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case(b"http://")).map(|_| &url[7..])
+        let Some(rest) =
+            url.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case(b"http://")).map(|_| &url[7..])
         else {
             let advice = "a URL here is a path that begins with `/`, or begins with `http://`";
             return Err(BadUrl(format!("`{shown}`: {advice}")));
         };
         let end = rest.find_byteset(b"/?").unwrap_or(rest.len());
-        let (host, port) = authority(&rest[..end]).ok_or_else(|| BadUrl(format!("`{shown}` names no host")))?;
+        let (host, port) =
+            authority(&rest[..end]).ok_or_else(|| BadUrl(format!("`{shown}` names no host")))?;
         let path = [if rest[end..].starts_with(b"/") { &b""[..] } else { b"/" }, &rest[end..]].concat();
         Ok(question(Some(host), Some(port), &path))
     }
