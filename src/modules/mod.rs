@@ -22,6 +22,8 @@ pub mod mod_version;
 pub mod mpm_event;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod testing_authz;
 
 use crate::engine::Module;
 

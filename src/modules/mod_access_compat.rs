@@ -109,7 +109,7 @@ impl Config for AccessDir {
 
 fn last<T: Copy>(said: &[For<T>], method: Method, default: T) -> Setting<T> {
     let found = said.iter().rev().find(|one| one.holds(method));
-    found.map_or(Setting::new(default, Span::BUILTIN), |one| one.said.clone())
+    found.map_or(Setting::new(default, Span::BUILTIN), |one| one.said)
 }
 
 fn order(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
@@ -249,4 +249,100 @@ fn find(cx: &Cx<'_>, entries: &[For<Who>]) -> Result<Option<Span>, Pending> {
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::modules::testing_authz::{Server, accepted, answers, directory, log, refused};
+
+    const DENIED: &str = "access_compat AH01797: client denied by server configuration: /site/x.txt";
+
+    #[test]
+    fn arguments_of_order_and_satisfy() {
+        let usage = "order takes one argument, 'allow,deny', 'deny,allow', or 'mutual-failure'";
+        refused("Order", 2, usage);
+        refused("Order Allow, Deny", 2, usage);
+        refused("Order foo", 2, "unknown order");
+        refused("Satisfy foo", 2, "Satisfy either 'any' or 'all'.");
+        let usage =
+            "Satisfy takes one argument, access policy if both allow and require used ('all' or 'any')";
+        refused("Satisfy any x", 2, usage);
+        for lines in ["order DENY,ALLOW", "Order mutual-failure", "Satisfy ANY"] {
+            accepted(&directory(lines));
+        }
+    }
+
+    #[test]
+    fn arguments_of_allow_and_deny() {
+        let usage = "requires at least two arguments, 'from' followed by hostnames or IP-address wildcards";
+        refused("Allow all", 2, &format!("allow {usage}"));
+        refused("Deny x", 2, &format!("deny {usage}"));
+        refused("Allow foo bar", 2, "allow and deny must be followed by 'from'");
+        refused("Deny from foo/8", 2, "An IP address was expected");
+        refused("Deny from 256.1.1.1", 2, "The specified IP address is invalid.");
+        refused("Deny from 10/8", 2, "The specified IP address is invalid.");
+        refused("Deny from 10.0.0.0/33", 2, "The specified network mask is invalid.");
+        for list in ["all", "env=", "env=!", "10 \"\"", "1x", "::1", "10-11", "Env=a b"] {
+            accepted(&directory(&format!("Allow FROM {list}")));
+        }
+    }
+
+    #[test]
+    fn orders() {
+        answers("Order deny,allow", 200);
+        answers("Order deny,allow\nDeny from all", 403);
+        answers("Order deny,allow\nDeny from all\nAllow from 127.0.0.1", 200);
+        answers("Order deny,allow\nDeny from 127\nAllow from 10.0.0.0/8", 403);
+        answers("Order allow,deny", 403);
+        answers("Order allow,deny\nAllow from all", 200);
+        answers("Order allow,deny\nAllow from all\nDeny from 127.0.0.0/255.0.0.0", 403);
+        answers("Order mutual-failure", 403);
+        answers("Order mutual-failure\nAllow from 127.0.0.1", 200);
+        answers("Order mutual-failure\nAllow from all\nDeny from 127.0.0.1", 403);
+        answers("Deny from 127.0.0.1", 403);
+    }
+
+    #[test]
+    fn names_and_variables() {
+        answers("Order deny,allow\nDeny from nohost localhost", 403);
+        answers("Order deny,allow\nDeny from nohost", 200);
+        answers("Deny from all\nAllow from env=!one", 200);
+        answers("Deny from all\nAllow from env=one", 403);
+    }
+
+    #[test]
+    fn limits() {
+        let mut server = Server::new(&directory("<Limit GET>\nDeny from all\n</Limit>"));
+        let statuses = ["GET", "HEAD", "OPTIONS"].map(|method| server.ask(method, "/x.txt").0);
+        assert_eq!(statuses, [403, 403, 200]);
+    }
+
+    #[test]
+    fn satisfy() {
+        answers("Require all denied\nAllow from all", 403);
+        answers("Require all granted\nDeny from all", 403);
+        answers("Require all denied\nOrder allow,deny\nAllow from all\nSatisfy Any", 200);
+        answers("Require all denied\nDeny from all\nSatisfy Any", 403);
+        let lines = "Deny from all\n<Limit GET>\nSatisfy Any\n</Limit>\nRequire all granted";
+        log(
+            lines,
+            "GET",
+            &[
+                DENIED,
+                "authz_core AH01626: authorization result of Require all granted: granted",
+                "authz_core AH01626: authorization result of <RequireAny>: granted",
+            ],
+        );
+        log(lines, "POST", &[DENIED]);
+        answers(lines, 200);
+    }
+
+    #[test]
+    fn an_inner_section_replaces_all_that_is_said_around() {
+        let config = directory("Deny from all")
+            + "\n<Directory /site/sub>\nSatisfy any\n</Directory>\n<Directory /site/sub/deep>\nOptions None\n</Directory>";
+        let mut server = Server::new(&config);
+        let statuses = ["/x.txt", "/sub/x.txt", "/sub/deep/x.txt"].map(|url| server.ask("GET", url).0);
+        assert_eq!(statuses, [403, 200, 200]);
+    }
 }

@@ -5,7 +5,7 @@ use crate::{
     diag::Span,
     engine::{Authz, Cx, Verdict, requirement},
     http::Status,
-    policy::SaidExt,
+    policy::{SaidExt, Setting},
 };
 use bstr::{BString, ByteSlice};
 
@@ -24,8 +24,7 @@ fn authorize(cx: &mut Cx<'_>, user_known: bool) -> Verdict {
     let Some(group) = dir.rules.as_deref() else { return Verdict::Ok };
     let asked = ask_group(cx, group, Logic::And);
     if let (true, Some(home)) = (cx.tracing(), home_of(group, asked.at)) {
-        let (home, word) = (home.clone(), asked.said.word());
-        cx.because(asked.at, format_args!("{home} decides who may: {word}"));
+        cx.because(home.at, format_args!("{} decides who may: {}", home.value, asked.said.word()));
     }
     match asked.said {
         Authz::Granted => Verdict::Ok,
@@ -57,7 +56,7 @@ fn denied(cx: &mut Cx<'_>, dir: &AuthzDir, user_known: bool) -> Verdict {
 }
 
 /// The section of the configuration in which the deciding line stands.
-fn home_of(group: &Group, decider: Span) -> Option<&BString> {
+fn home_of(group: &Group, decider: Span) -> Option<&Setting<BString>> {
     let inner = group.rules.iter().find_map(|rule| match rule {
         Rule::Group(inner) => home_of(inner, decider),
         Rule::Require(_) => None,
@@ -88,7 +87,11 @@ fn ask(cx: &mut Cx<'_>, rule: &Rule, around: Logic) -> Asked {
 fn ask_require(cx: &mut Cx<'_>, require: &Require, around: Logic) -> Asked {
     let at = require.at;
     if limited_elsewhere(cx, require.limited) {
-        return Asked { said: not_for_this_method(cx, require, at, around), at };
+        let said = not_for_this_method(cx, require, around);
+        let line = require.to_string();
+        let line = line.as_bytes().trim_end().as_bstr();
+        cx.because(at, format_args!("`{line}` is limited to other methods ({})", said.word()));
+        return Asked { said, at };
     }
     let Some(what) = requirement(&require.parsed) else { return Asked { said: Authz::Error, at } };
     let own = cx.as_module(what.module(), |cx| what.check(cx, at));
@@ -98,14 +101,20 @@ fn ask_require(cx: &mut Cx<'_>, require: &Require, around: Logic) -> Asked {
     let why = if cx.tracing() { what.why(cx, &own) } else { String::new() };
     let said = if require.negated { negate(own) } else { own };
     let line = require.to_string();
-    cx.because(at, format_args!("`{}`: {why}: {}", line.as_bytes().trim_end().as_bstr(), said.word()));
+    cx.because(at, format_args!("`{}`: {why} ({})", line.as_bytes().trim_end().as_bstr(), said.word()));
     result(cx, require, &said);
     Asked { said, at }
 }
 
 fn ask_group(cx: &mut Cx<'_>, group: &Group, around: Logic) -> Asked {
     if limited_elsewhere(cx, group.limited) {
-        return Asked { said: not_for_this_method(cx, group, group.at, around), at: group.at };
+        let said = not_for_this_method(cx, group, around);
+        let (what, at) = match &group.home {
+            Some(home) => (home.value.to_string(), home.at),
+            None => (group.to_string(), group.at),
+        };
+        cx.because(at, format_args!("what {what} requires is limited to other methods ({})", said.word()));
+        return Asked { said, at: group.at };
     }
     let mut all = Asked { said: Authz::Neutral, at: group.at };
     for rule in &group.rules {
@@ -144,10 +153,8 @@ fn limited_elsewhere(cx: &Cx<'_>, limited: u64) -> bool {
 }
 
 /// `<Limit>`: in a group that none may fail it counts as granted, elsewhere it has no say.
-fn not_for_this_method(cx: &mut Cx<'_>, rule: &dyn std::fmt::Display, at: Span, around: Logic) -> Authz {
+fn not_for_this_method(cx: &mut Cx<'_>, rule: &dyn std::fmt::Display, around: Logic) -> Authz {
     let said = if around == Logic::And { Authz::Granted } else { Authz::Neutral };
-    let method = cx.req.method_name.clone();
-    cx.because(at, format_args!("{rule} is limited to other methods than {method}: {}", said.word()));
     cx.log(
         7,
         "AH01625",

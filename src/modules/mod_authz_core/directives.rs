@@ -90,7 +90,7 @@ fn user_provider(name: &[u8]) -> Option<&'static str> {
 fn current<'c>(place: &'c mut Place<'_, '_>, at: Span) -> &'c mut Group {
     let home =
         place.around().find(|node| !is_group(node) && !node.is(b"<limit") && !node.is(b"<limitexcept"));
-    let home = home.map(|node| [&node.name[..], b" ", &node.args].concat().into());
+    let home = home.map(|node| Setting::new([&node.name[..], b" ", &node.args].concat().into(), node.span));
     let whole = place
         .dir::<AuthzDir>()
         .rules

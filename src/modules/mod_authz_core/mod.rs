@@ -11,7 +11,7 @@ use crate::{
     diag::Span,
     engine::{Hook, Module, Order, Phase},
     policy::{
-        Config, Directive, Kind, Said, SaidExt, Scope, Shape,
+        Config, Directive, Kind, Said, SaidExt, Scope, Setting, Shape,
         table::{Parsed, Provider},
     },
     syntax::Text,
@@ -139,7 +139,7 @@ struct Group {
     /// The opening line.
     at: Span,
     /// For the group that a section of the configuration is: that section's opening line.
-    home: Option<BString>,
+    home: Option<Setting<BString>>,
 }
 
 impl Group {
@@ -230,7 +230,7 @@ impl Config for AuthzDir {
         let forbidden = self.forbidden.over(&outer.forbidden);
         match (&self.merging, &self.rules, &outer.rules) {
             (None, None, Some(_)) => AuthzDir { forbidden, ..outer.clone() },
-            (Some(crate::policy::Setting { value: Some(logic), at }), inner, around) => {
+            (Some(Setting { value: Some(logic), at }), inner, around) => {
                 let rules = match (inner, around) {
                     (Some(inner), Some(around)) => Some(Arc::new(joined(*logic, *at, around, inner))),
                     (inner, around) => inner.as_ref().or(around.as_ref()).cloned(),
