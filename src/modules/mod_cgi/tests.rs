@@ -128,7 +128,9 @@ impl Harness {
 
     fn log(&self) -> Vec<String> {
         let entries = self.out.errors.iter().map(|logged| &logged.entry);
-        entries.map(|entry| format!("[{}:{}] {} {}", entry.module, entry.level, entry.number, entry.text)).collect()
+        entries
+            .map(|entry| format!("[{}:{}] {} {}", entry.module, entry.level, entry.number, entry.text))
+            .collect()
     }
 }
 
@@ -182,7 +184,12 @@ fn the_environment_in_apaches_order() {
 }
 
 #[track_caller]
-fn check_variable(change: impl FnOnce(&mut Conf, &mut Conf), request: &str, name: &str, expected: Option<&str>) {
+fn check_variable(
+    change: impl FnOnce(&mut Conf, &mut Conf),
+    request: &str,
+    name: &str,
+    expected: Option<&str>,
+) {
     let cgi = Harness::new(change).program(request);
     let value = cgi.env.iter().find(|(own, _)| own == name).map(|(_, value)| value.to_string());
     assert_eq!(value.as_deref(), expected, "{name}");
@@ -218,7 +225,10 @@ fn settings_of_the_place() {
 #[test]
 fn the_program_and_where_it_runs() {
     let cgi = Harness::new(|_, _| {}).program("GET /cgi-bin/nph-x?one+two HTTP/1.1\r\nHost: h\r\n\r\n");
-    assert_eq!((cgi.program.as_slice(), cgi.cwd.as_slice()), (&b"/srv/cgi-bin/nph-x"[..], &b"/srv/cgi-bin"[..]));
+    assert_eq!(
+        (cgi.program.as_slice(), cgi.cwd.as_slice()),
+        (&b"/srv/cgi-bin/nph-x"[..], &b"/srv/cgi-bin"[..])
+    );
     assert_eq!(cgi.argv, ["/srv/cgi-bin/nph-x", "one", "two"]);
     assert!(cgi.nph);
     assert_eq!(cgi.timeout, Duration::from_secs(60));
@@ -254,7 +264,12 @@ fn refusals() {
 
 #[track_caller]
 fn check_head(output: &str, expected: &str, log: &[&str]) {
-    check_head_for("POST /cgi-bin/x?q HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", output, expected, log);
+    check_head_for(
+        "POST /cgi-bin/x?q HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
+        output,
+        expected,
+        log,
+    );
 }
 
 #[track_caller]
@@ -304,15 +319,25 @@ fn a_status_that_is_none() {
 #[test]
 fn a_path_is_answered_by_the_server_itself() {
     let answer = "HTTP/1.1 200 OK\nX-A: 1\nContent-Length: 10\nContent-Type: foo/bar\n\nGET /plain";
-    check_head("Location: /plain?a\nX-A: 1\nContent-Type: foo/bar\nStatus: 200\n\n", answer, &[]);
+    check_head(
+        "Location: /plain?a\nX-A: 1\nContent-Type: foo/bar\nETag: \"x\"\nStatus: 200\n\n",
+        answer,
+        &[],
+    );
 }
 
 #[test]
 fn validators_of_the_program() {
-    let get = "GET /cgi-bin/x HTTP/1.1\r\nHost: h\r\nIf-Modified-Since: Sun, 01 Jan 2023 00:00:00 GMT\r\n\r\n";
+    let get =
+        "GET /cgi-bin/x HTTP/1.1\r\nHost: h\r\nIf-Modified-Since: Sun, 01 Jan 2023 00:00:00 GMT\r\n\r\n";
     let output = "Content-Type: text/plain\nLast-Modified: Mon, 01 Jan 2024 00:00:00 GMT\n\nb";
     let now = "Content-Type: text/plain\nLast-Modified: Sun, 01 Jan 2023 00:00:00 GMT\n\nb";
-    check_head_for(get, now, "HTTP/1.1 304 Not Modified\nLast-Modified: Sun, 01 Jan 2023 00:00:00 GMT\n\n", &[]);
+    check_head_for(
+        get,
+        now,
+        "HTTP/1.1 304 Not Modified\nLast-Modified: Sun, 01 Jan 2023 00:00:00 GMT\n\n",
+        &[],
+    );
     let post = "POST /cgi-bin/x HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\
                 If-Modified-Since: Mon, 01 Jan 2024 00:00:00 GMT\r\n\r\n";
     let answer = "HTTP/1.1 200 OK\nLast-Modified: Tue, 14 Nov 2023 22:13:20 GMT\nTransfer-Encoding: chunked\n\

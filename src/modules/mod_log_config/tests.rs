@@ -92,8 +92,11 @@ fn check(config: &str, request: &str, expected: &[&str]) {
     let exchange = Exchange::new(conn, &engine, &mut out);
     let exchange = exchange.on(Input::Client(request.as_bytes()), &engine, &mut worker, &mut out);
     exchange.on(Input::Drained, &engine, &mut worker, &mut out);
-    let lines: Vec<String> =
-        out.lines.iter().map(|(_, line)| String::from_utf8_lossy(line).trim_end_matches('\n').to_owned()).collect();
+    let lines: Vec<String> = out
+        .lines
+        .iter()
+        .map(|(_, line)| String::from_utf8_lossy(line).trim_end_matches('\n').to_owned())
+        .collect();
     assert_eq!(lines, expected);
 }
 
@@ -107,8 +110,14 @@ fn check_plain(format: &str, expected: &str) {
 
 #[test]
 fn addresses_and_request() {
-    check_plain("%a %{c}a %A %B %b %h %{c}h %l %u", "127.0.0.1 127.0.0.1 127.0.0.1 6 6 127.0.0.1 127.0.0.1 - -");
-    check_plain("%H %m %q %r %s %>s %U %f %X %k", "HTTP/1.1 GET ?a=b GET /plain?a=b HTTP/1.1 200 200 /plain /www/plain + 0");
+    check_plain(
+        "%a %{c}a %A %B %b %h %{c}h %l %u",
+        "127.0.0.1 127.0.0.1 127.0.0.1 6 6 127.0.0.1 127.0.0.1 - -",
+    );
+    check_plain(
+        "%H %m %q %r %s %>s %U %f %X %k",
+        "HTTP/1.1 GET ?a=b GET /plain?a=b HTTP/1.1 200 200 /plain /www/plain + 0",
+    );
     check_plain("%p %{canonical}p %{local}p %{remote}p %{foo}p %{foo}P %{x}T", "80 80 8080 5000 foo foo x");
 }
 
@@ -127,7 +136,10 @@ fn cookies() {
 
 #[test]
 fn conditions_on_the_status() {
-    check_plain("%!200{x-h}i|%200,404{x-h}i|%!404s|%404,U|%<{x-h}i|%{x-h}<i|%200>s|%!!200s", "-|\\\"q\\\"\\\\, z|200|-|\\\"q\\\"\\\\, z|\\\"q\\\"\\\\, z|200|200");
+    check_plain(
+        "%!200{x-h}i|%200,404{x-h}i|%!404s|%404,U|%<{x-h}i|%{x-h}<i|%200>s|%!!200s",
+        "-|\\\"q\\\"\\\\, z|200|-|\\\"q\\\"\\\\, z|\\\"q\\\"\\\\, z|200|200",
+    );
 }
 
 #[test]
@@ -144,7 +156,8 @@ fn before_and_after_an_internal_redirect() {
 
 #[test]
 fn expressions_are_asked_of_the_request_as_it_came() {
-    let config = "CustomLog x %U \"expr=%{REQUEST_URI} =~ /gone/\"\nCustomLog x %U \"expr=%{REQUEST_URI} =~ /new/\"\n";
+    let config =
+        "CustomLog x %U \"expr=%{REQUEST_URI} =~ /gone/\"\nCustomLog x %U \"expr=%{REQUEST_URI} =~ /new/\"\n";
     check(config, "GET /gone HTTP/1.1\r\nHost: a\r\n\r\n", &["/gone"]);
 }
 
@@ -203,7 +216,8 @@ fn items_that_do_not_exist() {
 
 #[test]
 fn formats_that_apache_takes() {
-    for format in ["%^FB", "%^FBi", "%{a}^ti", "%^ti", "%{x}^to", "%I%O%S", "%<>s", "%{x}{y}i", "%200{x}300s"] {
+    for format in ["%^FB", "%^FBi", "%{a}^ti", "%^ti", "%{x}^to", "%I%O%S", "%<>s", "%{x}{y}i", "%200{x}300s"]
+    {
         assert!(compiled(&format!("LogFormat \"{format}\"\n")).diagnostics.is_empty(), "{format}");
     }
 }
@@ -221,7 +235,8 @@ fn conditions_of_logs() {
 
 #[test]
 fn a_virtual_host_has_its_own_logs_and_the_global_ones() {
-    let outer = compiled("LogFormat out n\nCustomLog a n\nGlobalLog g n\n").policy.main().conf.get::<Logs>().clone();
+    let outer =
+        compiled("LogFormat out n\nCustomLog a n\nGlobalLog g n\n").policy.main().conf.get::<Logs>().clone();
     let targets = |inner: &str| {
         let inner = compiled(inner).policy.main().conf.get::<Logs>().clone();
         inner.merge(&outer).logs.iter().map(|log| log.global).collect::<Vec<_>>()
