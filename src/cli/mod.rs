@@ -1,5 +1,106 @@
-//! The command line.
+//! The command line: rachis' own subcommands, and in front of everything else the options of httpd,
+//! which other programs drive.
+
+mod check;
+mod config;
+mod dump;
+mod explain;
+mod httpd;
+mod local_host;
+mod options;
+mod report;
+mod run;
+mod serve;
+mod version;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf, process::ExitCode};
+
+/// The subcommands; any other first argument belongs to httpd's options.
+const COMMANDS: [&str; 6] = ["explain", "check", "run", "help", "--help", "--version"];
+
+/// A web server that reads Apache's httpd.conf and .htaccess unchanged, and explains every decision.
+///
+/// Without a subcommand it takes httpd's options (`rachis -h`); without any argument, in a directory
+/// with conf/httpd.conf, it serves that site in the foreground.
+#[derive(Debug, Parser)]
+#[command(name = "rachis", version, disable_help_subcommand = false)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Tell what becomes of a request, and which directives decide it.
+    Explain(explain::Explain),
+    /// Report everything that is wrong with a configuration, in one run.
+    Check(check::Check),
+    /// Serve a directory without any configuration.
+    Run(run::Run),
+}
+
+/// Which configuration: httpd's own options.
+#[derive(Args, Clone, Debug, Default)]
+struct ConfigArgs {
+    /// ServerRoot to begin with.
+    #[arg(short = 'd', value_name = "DIRECTORY")]
+    server_root: Option<OsString>,
+    /// The main configuration file, relative to the ServerRoot.
+    #[arg(short = 'f', value_name = "FILE")]
+    config_file: Option<OsString>,
+    /// A directive to read before the file.
+    #[arg(short = 'C', value_name = "DIRECTIVE")]
+    before: Vec<OsString>,
+    /// A directive to read after the file.
+    #[arg(short = 'c', value_name = "DIRECTIVE")]
+    after: Vec<OsString>,
+    /// A name for <IfDefine>.
+    #[arg(short = 'D', value_name = "NAME")]
+    defines: Vec<OsString>,
+}
+
+impl ConfigArgs {
+    fn options(&self) -> options::Options {
+        let bytes = |text: &OsString| text.clone().into_vec();
+        options::Options {
+            server_root: self.server_root.as_ref().map(bytes),
+            config_file: self.config_file.as_ref().map(bytes),
+            before: self.before.iter().map(bytes).collect(),
+            after: self.after.iter().map(bytes).collect(),
+            defines: self.defines.iter().map(bytes).collect(),
+            ..options::Options::default()
+        }
+    }
+}
+
+/// How findings are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// With the lines they are about.
+    #[default]
+    Full,
+    /// One line each.
+    Concise,
+    /// One JSON object each, a line each.
+    Json,
+}
+
 /// Runs the program; the exit code is Apache's.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let ours = arguments.first().is_some_and(|first| COMMANDS.iter().any(|command| first == command));
+    if !ours {
+        return httpd::main(&arguments);
+    }
+    match Cli::parse().command {
+        Command::Explain(explain) => explain.run(),
+        Command::Check(check) => check.run(),
+        Command::Run(run) => run.run(),
+    }
+}
+
+/// An absolute path for one that is relative to the current directory.
+fn absolute(path: &std::path::Path) -> PathBuf {
+    std::env::current_dir().map_or_else(|_| path.to_owned(), |here| config::clean(&here.join(path)))
 }

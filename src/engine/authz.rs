@@ -44,6 +44,11 @@ pub trait Requirement: fmt::Debug + Send + Sync + 'static {
     /// What it says of the request; `at` is the directive.
     fn check(&self, cx: &mut Cx<'_>, at: Span) -> Authz;
 
+    /// The module that log lines of [`Requirement::check`] name.
+    fn module(&self) -> &'static str {
+        "mod_authz_core"
+    }
+
     /// Why it said so, a clause in plain words for the record.
     fn why(&self, cx: &Cx<'_>, said: &Authz) -> String {
         let _ = cx;

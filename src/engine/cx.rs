@@ -112,6 +112,14 @@ impl<'a> Cx<'a> {
         self.req.log.push(LogEntry { level, module, os_error, number, text, explanation: None });
     }
 
+    /// Runs `f` as a hook of another module would be: its log lines bear that module's name.
+    pub fn as_module<R>(&mut self, module: &'static str, f: impl FnOnce(&mut Self) -> R) -> R {
+        let own = std::mem::replace(&mut self.module, module);
+        let result = f(self);
+        self.module = own;
+        result
+    }
+
     /// A request that stands where another module left one, run through `f` under other settings.
     /// Needed where a walk has just changed them.
     pub fn refresh<R>(&mut self, f: impl FnOnce(&mut Cx<'_>) -> R) -> R {

@@ -12,7 +12,7 @@ mod decide;
 mod errors;
 pub mod exchange;
 pub mod expression;
-mod incoming;
+pub mod incoming;
 pub mod log;
 mod module;
 mod request;

@@ -20,6 +20,8 @@ pub mod mod_so;
 pub mod mod_unixd;
 pub mod mod_version;
 pub mod mpm_event;
+#[cfg(test)]
+mod testing;
 
 use crate::engine::Module;
 

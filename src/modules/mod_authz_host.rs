@@ -139,6 +139,10 @@ struct Host {
 }
 
 impl Requirement for Host {
+    fn module(&self) -> &'static str {
+        MODULE.name
+    }
+
     fn check(&self, cx: &mut Cx<'_>, _: Span) -> Authz {
         let host =
             match client::host_name(cx) {
@@ -211,6 +215,10 @@ impl ForwardDns {
 }
 
 impl Requirement for ForwardDns {
+    fn module(&self) -> &'static str {
+        MODULE.name
+    }
+
     fn check(&self, cx: &mut Cx<'_>, _: Span) -> Authz {
         match eval_string(&self.names, cx, &mut Captures::new()) {
             Ok(names) => self.look_up(cx, &words(&names)),

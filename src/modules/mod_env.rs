@@ -21,13 +21,11 @@ pub static MODULE: Module = Module {
     ..Module::NOTHING
 };
 
-const ANYWHERE: Scope = Scope::FILEINFO.or(Scope::RSRC_CONF).or(Scope::ACCESS_CONF);
-
 static DIRECTIVES: [Directive; 3] = [
     Directive {
         name: "PassEnv",
         shape: Shape::Each,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "a list of environment variables to pass to CGI.",
         doc: "Passes variables of the server's own environment on to programs.",
         apply: pass_env,
@@ -35,7 +33,7 @@ static DIRECTIVES: [Directive; 3] = [
     Directive {
         name: "SetEnv",
         shape: Shape::OneTwo,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "an environment variable name and optional value to pass to CGI.",
         doc: "Sets a variable for programs.",
         apply: set_env,
@@ -43,7 +41,7 @@ static DIRECTIVES: [Directive; 3] = [
     Directive {
         name: "UnsetEnv",
         shape: Shape::Each,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "a list of variables to remove from the CGI environment.",
         doc: "Takes back what SetEnv or PassEnv set.",
         apply: unset_env,

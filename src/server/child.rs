@@ -106,6 +106,7 @@ pub struct Program {
     stderr: Stream,
     exit: Option<i32>,
     exit_told: bool,
+    closed_due: bool,
 }
 
 impl Program {
@@ -129,6 +130,7 @@ impl Program {
             stderr: Stream { pipe: stderr, ..Stream::default() },
             exit: None,
             exit_told: false,
+            closed_due: false,
         })
     }
 
@@ -217,9 +219,17 @@ impl Program {
             Some(0) | None => {}
             Some(count) => return Some(Heard::Stderr(count)),
         }
+        if std::mem::take(&mut self.closed_due) {
+            return Some(Heard::OutputClosed);
+        }
         if wanted {
             match self.output.read(buffer) {
-                Some(0) => return Some(Heard::OutputClosed),
+                Some(0) => {
+                    // Whoever is told of the end may close everything, so errors go first.
+                    self.closed_due = true;
+                    self.stderr.ready = true;
+                    return self.next(buffer, wanted, registry, key);
+                }
                 Some(count) => return Some(Heard::Output(count)),
                 None => {}
             }

@@ -21,6 +21,8 @@ mod run;
 mod sendfile;
 mod signals;
 mod slab;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod worker;
 
@@ -110,15 +112,4 @@ fn program_name() -> &'static str {
         let name = std::path::Path::new(&first).file_name().map(|name| name.to_string_lossy().into_owned());
         name.unwrap_or_else(|| "httpd".to_owned())
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_of_the_system_look_like_apaches() {
-        assert_eq!(os_error(&io::Error::from_raw_os_error(13)), "(13)Permission denied");
-        assert_eq!(os_error(&io::Error::from_raw_os_error(2)), "(2)No such file or directory");
-    }
 }

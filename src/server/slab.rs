@@ -81,11 +81,6 @@ impl<T> Slab<T> {
         Some(Key { index, generation: slot.generation })
     }
 
-    /// Takes the value out for a while; the slot stays its own.
-    pub fn take(&mut self, key: Key) -> Option<T> {
-        self.slot(key)?.value.take()
-    }
-
     /// Puts a value into its slot.
     pub fn put(&mut self, key: Key, value: T) {
         if let Some(slot) = self.slot(key) {
@@ -143,16 +138,14 @@ mod tests {
         let new = slab.reserve().unwrap();
         slab.put(new, "new");
         assert_eq!(old.index(), new.index());
-        assert_eq!(slab.take(old), None);
+        assert_eq!(slab.get_mut(old), None);
         assert_eq!(slab.get_mut(new), Some(&mut "new"));
     }
 
     #[test]
-    fn a_taken_value_keeps_its_slot() {
+    fn a_reserved_slot_belongs_to_nobody_else() {
         let mut slab = Slab::default();
         let key = slab.reserve().unwrap();
-        slab.put(key, 1);
-        assert_eq!(slab.take(key), Some(1));
         assert_ne!(slab.reserve().unwrap().index(), key.index());
         slab.put(key, 2);
         assert_eq!(slab.remove(key), Some(2));

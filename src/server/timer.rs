@@ -107,9 +107,9 @@ mod tests {
         timers.set(0, &mut owners[0], Some(start + 2 * SECOND));
         timers.set(1, &mut owners[1], Some(start + SECOND));
         assert_eq!(timers.next(start), Some(SECOND));
-        assert_eq!(run(&mut timers, &mut owners, start), []);
+        assert_eq!(run(&mut timers, &mut owners, start), [0usize; 0]);
         assert_eq!(run(&mut timers, &mut owners, start + 3 * SECOND), [1, 0]);
-        assert_eq!(run(&mut timers, &mut owners, start + 9 * SECOND), []);
+        assert_eq!(run(&mut timers, &mut owners, start + 9 * SECOND), [0usize; 0]);
         assert_eq!(timers.next(start), None);
     }
 
@@ -122,7 +122,7 @@ mod tests {
             timers.set(0, &mut owners[0], Some(start + n * SECOND));
         }
         assert_eq!(timers.heap.len(), 1);
-        assert_eq!(run(&mut timers, &mut owners, start + 998 * SECOND), []);
+        assert_eq!(run(&mut timers, &mut owners, start + 998 * SECOND), [0usize; 0]);
         assert_eq!(timers.heap.len(), 1);
         assert_eq!(run(&mut timers, &mut owners, start + 999 * SECOND), [0]);
     }
@@ -135,7 +135,7 @@ mod tests {
         timers.set(0, &mut owners[0], Some(start + 9 * SECOND));
         timers.set(0, &mut owners[0], Some(start + SECOND));
         assert_eq!(run(&mut timers, &mut owners, start + SECOND), [0]);
-        assert_eq!(run(&mut timers, &mut owners, start + 10 * SECOND), []);
+        assert_eq!(run(&mut timers, &mut owners, start + 10 * SECOND), [0usize; 0]);
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
         let mut owners = [Timer::default()];
         timers.set(0, &mut owners[0], Some(start + SECOND));
         timers.set(0, &mut owners[0], None);
-        assert_eq!(run(&mut timers, &mut owners, start + 2 * SECOND), []);
+        assert_eq!(run(&mut timers, &mut owners, start + 2 * SECOND), [0usize; 0]);
         timers.set(0, &mut owners[0], Some(start + 3 * SECOND));
         assert_eq!(run(&mut timers, &mut owners, start + 3 * SECOND), [0]);
     }

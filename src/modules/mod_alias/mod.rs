@@ -67,7 +67,7 @@ static DIRECTIVES: [Directive; 10] = [
     Directive {
         name: "Redirect",
         shape: Shape::OneTwoThree,
-        scope: Scope::FILEINFO.or(BOTH),
+        scope: Scope::FILEINFO,
         usage: "an optional status, then document to be redirected and destination URL",
         doc: "Sends the client to another URL, or answers with a status.",
         apply: redirect,
@@ -91,7 +91,7 @@ static DIRECTIVES: [Directive; 10] = [
     Directive {
         name: "RedirectMatch",
         shape: Shape::TwoThree,
-        scope: Scope::FILEINFO.or(BOTH),
+        scope: Scope::FILEINFO,
         usage: "an optional status, then a regular expression and destination URL",
         doc: "Redirects URLs that match a regular expression.",
         apply: redirect_match,
@@ -99,7 +99,7 @@ static DIRECTIVES: [Directive; 10] = [
     Directive {
         name: "RedirectTemp",
         shape: Shape::Two,
-        scope: Scope::FILEINFO.or(BOTH),
+        scope: Scope::FILEINFO,
         usage: "a document to be redirected, then the destination URL",
         doc: "Redirects with 302.",
         apply: redirect_temp,
@@ -107,7 +107,7 @@ static DIRECTIVES: [Directive; 10] = [
     Directive {
         name: "RedirectPermanent",
         shape: Shape::Two,
-        scope: Scope::FILEINFO.or(BOTH),
+        scope: Scope::FILEINFO,
         usage: "a document to be redirected, then the destination URL",
         doc: "Redirects with 301.",
         apply: redirect_permanent,
@@ -115,7 +115,7 @@ static DIRECTIVES: [Directive; 10] = [
     Directive {
         name: "RedirectRelative",
         shape: Shape::Flag,
-        scope: Scope::FILEINFO.or(BOTH),
+        scope: Scope::FILEINFO,
         usage: "Set to ON to allow relative redirect targets to be issued as-is",
         doc: "Whether a redirect to a path is sent as it is, without scheme and host.",
         apply: redirect_relative,
@@ -123,7 +123,7 @@ static DIRECTIVES: [Directive; 10] = [
     Directive {
         name: "AliasPreservePath",
         shape: Shape::Flag,
-        scope: Scope::FILEINFO.or(BOTH),
+        scope: Scope::FILEINFO,
         usage: "Set to ON to map the full path after the fakename to the realname.",
         doc: "Whether an Alias of a Location keeps what follows the Location's path.",
         apply: alias_preserve_path,
@@ -207,7 +207,8 @@ fn send(cx: &mut Cx<'_>, target: Target) -> Verdict {
         cx.log(7, "AH00673", text);
         url = whole;
     }
-    if !urls::has_scheme(&url) && !(relative && url.starts_with(b"/")) {
+    let valid = urls::has_scheme(&url) || relative && url.starts_with(b"/");
+    if !valid {
         let uri = cx.req.uri.clone();
         let text =
             format_args!("cannot redirect '{uri}' to '{url}'; target is not a valid absoluteURI or abs_path");

@@ -91,7 +91,7 @@ fn ask_require(cx: &mut Cx<'_>, require: &Require, around: Logic) -> Asked {
         return Asked { said: not_for_this_method(cx, require, at, around), at };
     }
     let Some(what) = requirement(&require.parsed) else { return Asked { said: Authz::Error, at } };
-    let own = what.check(cx, at);
+    let own = cx.as_module(what.module(), |cx| what.check(cx, at));
     if let Authz::Wait(_) = own {
         return Asked { said: own, at };
     }

@@ -48,8 +48,10 @@ pub fn with_charset(text: &[u8], charset: Option<&[u8]>) -> Result<BString, Faul
     Ok(out)
 }
 
+type Base<'t> = (&'t [u8], &'t [u8], Option<&'t [u8]>);
+
 /// Type, subtype, and what follows the first `;`.
-fn base(text: &[u8]) -> Result<(&[u8], &[u8], Option<&[u8]>), Fault> {
+fn base(text: &[u8]) -> Result<Base<'_>, Fault> {
     let text = text.trim_ascii_start();
     if text.is_empty() {
         return Err(no_type("AH01598"));

@@ -30,14 +30,12 @@ pub static MODULE: Module = Module {
     ..Module::NOTHING
 };
 
-const ANYWHERE: Scope = Scope::FILEINFO.or(Scope::RSRC_CONF).or(Scope::ACCESS_CONF);
-
 macro_rules! adds {
     ($name:literal, $field:ident, $usage:literal, $doc:literal) => {
         Directive {
             name: $name,
             shape: Shape::EachWithFirst,
-            scope: ANYWHERE,
+            scope: Scope::FILEINFO,
             usage: $usage,
             doc: $doc,
             apply: |place, args| config::add(place, args, Field::$field),
@@ -50,7 +48,7 @@ macro_rules! removes {
         Directive {
             name: $name,
             shape: Shape::Each,
-            scope: ANYWHERE,
+            scope: Scope::FILEINFO,
             usage: "one or more file extensions",
             doc: $doc,
             apply: |place, args| config::remove(place, args, Field::$field),
@@ -104,7 +102,7 @@ static DIRECTIVES: [Directive; 18] = [
     Directive {
         name: "DefaultLanguage",
         shape: Shape::One,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "language to use for documents with no other language file extension",
         doc: "The language of files whose suffixes name none.",
         apply: |place, args| {
@@ -115,7 +113,7 @@ static DIRECTIVES: [Directive; 18] = [
     Directive {
         name: "MultiviewsMatch",
         shape: Shape::Each,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "NegotiatedOnly (default), Handlers and/or Filters, or Any",
         doc: "Which files MultiViews may choose from.",
         apply: config::multiviews_match,

@@ -3,6 +3,9 @@
 //! Manual: `mod/mod_setenvif.html`. What stands outside of sections is done as soon as the request
 //! is read, what stands in sections once they are known, before access is decided.
 
+#[cfg(test)]
+mod tests;
+
 use super::apr::substitute;
 use crate::{
     diag::Span,
@@ -16,10 +19,6 @@ use crate::{
 };
 use bstr::{BString, ByteSlice};
 use std::sync::Arc;
-
-#[cfg(test)]
-#[path = "mod_setenvif_tests.rs"]
-mod tests;
 
 /// The module's table.
 pub static MODULE: Module = Module {
@@ -35,13 +34,11 @@ pub static MODULE: Module = Module {
     ..Module::NOTHING
 };
 
-const ANYWHERE: Scope = Scope::FILEINFO.or(Scope::RSRC_CONF).or(Scope::ACCESS_CONF);
-
 static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "SetEnvIf",
         shape: Shape::Raw,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "A header-name, regex and a list of variables.",
         doc: "Sets variables if a header or another part of the request matches.",
         apply: |place, args| attribute(place, args, false),
@@ -49,7 +46,7 @@ static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "SetEnvIfNoCase",
         shape: Shape::Raw,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "a header-name, regex and a list of variables.",
         doc: "As SetEnvIf, upper and lower case being one.",
         apply: |place, args| attribute(place, args, true),
@@ -57,7 +54,7 @@ static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "SetEnvIfExpr",
         shape: Shape::Raw,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "an expression and a list of variables.",
         doc: "Sets variables if an expression holds.",
         apply: expression,
@@ -65,7 +62,7 @@ static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "BrowserMatch",
         shape: Shape::Raw,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "A browser regex and a list of variables.",
         doc: "SetEnvIf on the User-Agent header.",
         apply: |place, args| browser(place, args, false),
@@ -73,7 +70,7 @@ static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "BrowserMatchNoCase",
         shape: Shape::Raw,
-        scope: ANYWHERE,
+        scope: Scope::FILEINFO,
         usage: "A browser regex and a list of variables.",
         doc: "SetEnvIfNoCase on the User-Agent header.",
         apply: |place, args| browser(place, args, true),
@@ -345,7 +342,8 @@ fn holds(cx: &mut Cx<'_>, entry: &Entry, seen: &mut Seen) -> Result<bool, Verdic
             }
             None => Ok(false),
         },
-        Test::Expr(expr) => cx.condition(expr, entry.at),
+        // Apache takes what cannot be evaluated for what does not hold, without a word.
+        Test::Expr(expr) => Ok(expr::eval(expr, cx, &mut seen.captures).unwrap_or(false)),
     }
 }
 

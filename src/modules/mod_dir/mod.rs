@@ -3,6 +3,9 @@
 //! Manual: `mod/mod_dir.html`. A missing slash at the end is a redirect; an index page is looked up
 //! and takes the request's place; what does not exist may have a FallbackResource.
 
+#[cfg(test)]
+mod tests;
+
 use super::apr::leading_number;
 use crate::{
     diag::Span,
@@ -27,13 +30,11 @@ pub static MODULE: Module = Module {
 /// The handler of directories that nobody else handles (DIR_MAGIC_TYPE).
 pub const DIRECTORY_HANDLER: &str = "httpd/unix-directory";
 
-const ANYWHERE: Scope = Scope::INDEXES.or(Scope::RSRC_CONF).or(Scope::ACCESS_CONF);
-
 static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "FallbackResource",
         shape: Shape::One,
-        scope: ANYWHERE,
+        scope: Scope::INDEXES,
         usage: "Set a default handler",
         doc: "The URL that answers for all that does not exist.",
         apply: fallback_resource,
@@ -41,7 +42,7 @@ static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "DirectoryIndex",
         shape: Shape::Raw,
-        scope: ANYWHERE,
+        scope: Scope::INDEXES,
         usage: "a list of file names",
         doc: "The pages that stand for a directory, the first that exists; or `disabled`.",
         apply: directory_index,
@@ -49,7 +50,7 @@ static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "DirectorySlash",
         shape: Shape::Flag,
-        scope: ANYWHERE,
+        scope: Scope::INDEXES,
         usage: "On or Off",
         doc: "Whether a directory asked for without a slash is a redirect to itself with one.",
         apply: |place, args| {
@@ -60,7 +61,7 @@ static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "DirectoryCheckHandler",
         shape: Shape::Flag,
-        scope: ANYWHERE,
+        scope: Scope::INDEXES,
         usage: "On or Off",
         doc: "Whether a directory with a handler of its own is left to that.",
         apply: |place, args| {
@@ -71,7 +72,7 @@ static DIRECTIVES: [Directive; 5] = [
     Directive {
         name: "DirectoryIndexRedirect",
         shape: Shape::One,
-        scope: ANYWHERE,
+        scope: Scope::INDEXES,
         usage: "On, Off, or a 3xx status code.",
         doc: "Whether the index page is redirected to instead of being sent.",
         apply: directory_index_redirect,
@@ -236,7 +237,7 @@ fn serve_index(cx: &mut Cx<'_>, dir: &Dir, found: Box<Request>) -> Verdict {
         return Verdict::Status(status);
     }
     cx.because(dir.index.at(), format_args!("{} stands for the directory", found.uri));
-    Verdict::Adopt(found)
+    adopt(cx, found)
 }
 
 /// What does not exist and has no handler is answered by the FallbackResource.
@@ -247,7 +248,7 @@ fn fallback(cx: &mut Cx<'_>) -> Verdict {
         LookedUp::Wait(pending) => Verdict::Wait(pending),
         LookedUp::Found(found) if is_page(&found) => {
             cx.because(*at, format_args!("nothing is there, so {url} answers"));
-            Verdict::Adopt(found)
+            adopt(cx, found)
         }
         LookedUp::Found(_) => missing_fallback(cx, url, *at),
         LookedUp::Answered(answered) => match answered.status {
@@ -274,6 +275,13 @@ fn with_args(request: &Request, url: &[u8]) -> Vec<u8> {
 fn is_page(found: &Request) -> bool {
     found.stat.is_some_and(|stat| stat.is_file())
         || found.handler.as_ref().is_some_and(|handler| handler == "proxy-server")
+}
+
+/// Goes on with what was found. The context of the alias stays the request's own, as in Apache.
+fn adopt(cx: &Cx<'_>, mut found: Box<Request>) -> Verdict {
+    found.context_prefix = cx.req.context_prefix.clone();
+    found.context_document_root = cx.req.context_document_root.clone();
+    Verdict::Adopt(found)
 }
 
 /// Answers as the looked-up request was answered.

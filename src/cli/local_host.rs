@@ -1,0 +1,75 @@
+//! The machine's own name, for a server that was given none, and the line AH00558 that Apache
+//! prints about it.
+
+use std::{
+    net::{IpAddr, ToSocketAddrs},
+    path::Path,
+};
+
+use crate::system::{Disk, System};
+
+/// Most bytes of /etc/hosts that are looked at.
+const HOSTS_LIMIT: u64 = 1 << 20;
+
+/// The machine's name, and Apache's number for the warning if it is no full name (ap_get_local_host).
+pub fn name() -> (String, Option<&'static str>) {
+    let loopback = || "127.0.0.1".to_owned();
+    let Some(own) = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()) else {
+        return (loopback(), Some("AH00556"));
+    };
+    let address = (own.as_str(), 0).to_socket_addrs().ok().and_then(|mut found| found.next());
+    let Some(address) = address.map(|address| address.ip()) else {
+        return (loopback(), Some("AH00557"));
+    };
+    match name_of(address) {
+        Some(full) if full.contains('.') => (full, None),
+        _ if own.contains('.') => (own, Some("AH00558")),
+        _ => (address.to_string(), Some("AH00558")),
+    }
+}
+
+/// The lines that Apache prints when the main server has no ServerName.
+pub fn warning(program: &str) -> Option<String> {
+    let (name, number) = name();
+    let line = |number: &str, text: &str| format!("{number}: {program}: {text}\n");
+    let first = match number? {
+        "AH00556" => line("AH00556", "apr_gethostname() failed to determine ServerName"),
+        "AH00557" => {
+            let own = nix::unistd::gethostname().unwrap_or_default();
+            line("AH00557", &format!("apr_sockaddr_info_get() failed for {}", own.to_string_lossy()))
+        }
+        _ => String::new(),
+    };
+    let text = format!(
+        "Could not reliably determine the server's fully qualified domain name, using {name}. Set the 'ServerName' \
+         directive globally to suppress this message"
+    );
+    Some(first + &line("AH00558", &text))
+}
+
+/// The name of an address as /etc/hosts has it. The DNS is not asked: a start must not wait for it.
+pub fn name_of(address: IpAddr) -> Option<String> {
+    let text = Disk.read(Path::new("/etc/hosts"), HOSTS_LIMIT).ok()?;
+    find(&String::from_utf8_lossy(&text), address)
+}
+
+fn find(hosts: &str, address: IpAddr) -> Option<String> {
+    hosts.lines().find_map(|line| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        let own: IpAddr = words.next()?.parse().ok()?;
+        (own == address).then(|| words.next().map(str::to_owned)).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_of_an_address_names_it() {
+        let hosts = "# a\n127.0.0.1 localhost # b\n127.0.0.1 box\n::1 six\n";
+        assert_eq!(find(hosts, "127.0.0.1".parse().unwrap()), Some("localhost".to_owned()));
+        assert_eq!(find(hosts, "::1".parse().unwrap()), Some("six".to_owned()));
+        assert_eq!(find(hosts, "10.0.0.1".parse().unwrap()), None);
+    }
+}

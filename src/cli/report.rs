@@ -1,0 +1,84 @@
+//! Findings on the terminal: Apache's line first, since people and scripts look for it, then ours.
+
+use super::config::Loaded;
+use crate::diag::{Apache, Diagnostic, Severity, Sources, render};
+use std::io::{self, IsTerminal, Write};
+
+/// Name of the program as it was called, without its directory.
+pub fn program() -> String {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let name = std::path::Path::new(&called).file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// Name of the program as it was called.
+pub fn called() -> String {
+    std::env::args_os().next().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Writes to standard error; a closed one is nobody's loss.
+pub fn say(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes to standard output; whether somebody reads it.
+pub fn print(text: &str) -> bool {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
+/// What Apache prints for a finding, end of line included.
+pub fn apache_line(diagnostic: &Diagnostic) -> Option<String> {
+    match &diagnostic.apache {
+        Apache::Program(text) => Some(format!("{}: {text}\n", program())),
+        Apache::Plain(text) => Some(format!("{text}\n")),
+        Apache::Silent => None,
+    }
+}
+
+/// Whether standard error takes colours.
+pub fn colors() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Apache's words for the first error, then every error with its lines.
+pub fn errors(loaded: &Loaded) {
+    if let Some(first) = loaded.error() {
+        say(&apache_line(first).unwrap_or_else(|| format!("{}: {}\n", program(), first.headline)));
+    }
+    let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    errors.for_each(|error| say(&format!("\n{}", render::full(error, loaded.sources(), colors()))));
+}
+
+/// Warnings that Apache gives as well, as its log has them before the log is open.
+pub fn warnings(diagnostics: &[Diagnostic]) {
+    for found in diagnostics.iter().filter(|found| found.severity == Severity::Warning) {
+        if let Apache::Plain(text) | Apache::Program(text) = &found.apache {
+            let module = if text.starts_with("AH00671") { "alias" } else { "core" };
+            let now = chrono::Local::now().format("%a %b %d %H:%M:%S%.6f %Y");
+            let pid = std::process::id();
+            say(&format!("[{now}] [{module}:warn] [pid {pid}:tid {pid}] {text}\n"));
+        }
+    }
+}
+
+/// `2 errors, 1 warning`, or that nothing was found.
+pub fn summary(diagnostics: &[Diagnostic]) -> String {
+    let count = |severity: Severity, word: &str| {
+        let number = diagnostics.iter().filter(|found| found.severity == severity).count();
+        let plural = if number == 1 { "" } else { "s" };
+        (number > 0).then(|| format!("{number} {word}{plural}"))
+    };
+    let counts: Vec<String> =
+        [count(Severity::Error, "error"), count(Severity::Warning, "warning")].into_iter().flatten().collect();
+    if counts.is_empty() { "nothing to complain about".to_owned() } else { counts.join(", ") }
+}
+
+/// A finding in one of the forms that `--format` knows.
+pub fn finding(diagnostic: &Diagnostic, sources: &Sources, format: super::Format, color: bool) -> String {
+    match format {
+        super::Format::Full => format!("{}\n", render::full(diagnostic, sources, color)),
+        super::Format::Concise => format!("{}\n", render::concise(diagnostic, sources)),
+        super::Format::Json => format!("{}\n", render::json(diagnostic, sources)),
+    }
+}

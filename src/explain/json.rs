@@ -1,0 +1,70 @@
+//! An explanation for programs: one object with the same content as the text.
+
+use super::Explanation;
+use crate::{
+    diag::{Sources, Span},
+    engine::{Event, LogEntry},
+};
+use bstr::{BString, ByteSlice};
+use serde_json::{Value, json};
+
+/// The object. Paths and URLs that are not UTF-8 have replacement characters.
+pub fn json(explanation: &Explanation) -> Value {
+    let sources = &explanation.sources;
+    let outcome = &explanation.outcome;
+    let text = |bytes: &Option<BString>| bytes.as_ref().map(|bytes| bytes.to_str_lossy().into_owned());
+    let reasons = explanation.decided_by.iter().map(|reason| reason_of(&reason.text, reason.at, sources));
+    json!({
+        "method": explanation.question.method,
+        "target": explanation.question.target.to_str_lossy(),
+        "host": explanation.question.host,
+        "outcome": {
+            "kind": outcome.kind.word(),
+            "status": outcome.status.0,
+            "file": text(&outcome.file),
+            "content_type": text(&outcome.content_type),
+            "handler": text(&outcome.handler),
+            "location": text(&outcome.location),
+            "error_document": text(&outcome.error_document),
+        },
+        "decided_by": reasons.collect::<Vec<_>>(),
+        "vhost": explanation.vhost.map(|span| place(span, sources)),
+        "steps": explanation.steps.iter().map(|event| step(event, sources)).collect::<Vec<_>>(),
+        "log": explanation.log.iter().map(entry).collect::<Vec<_>>(),
+    })
+}
+
+fn reason_of(text: &str, at: Option<Span>, sources: &Sources) -> Value {
+    json!({ "text": text, "at": at.map(|span| place(span, sources)) })
+}
+
+/// A place; `null` for what no directive said.
+fn place(span: Span, sources: &Sources) -> Value {
+    if span.is_builtin() {
+        return Value::Null;
+    }
+    let place = sources.place(span);
+    let source = sources.source_line(span).trim();
+    json!({ "file": place.file, "line": place.line, "column": place.column, "source": source.to_str_lossy() })
+}
+
+fn step(event: &Event, sources: &Sources) -> Value {
+    let notes = event.notes.iter().map(|note| reason_of(&note.text, note.at, sources));
+    json!({
+        "depth": event.depth,
+        "phase": event.phase.apache_name(),
+        "module": event.module,
+        "verdict": event.verdict,
+        "notes": notes.collect::<Vec<_>>(),
+    })
+}
+
+fn entry(entry: &LogEntry) -> Value {
+    json!({
+        "level": entry.level,
+        "module": entry.module,
+        "number": entry.number,
+        "text": entry.text.to_str_lossy(),
+        "explanation": entry.explanation,
+    })
+}
