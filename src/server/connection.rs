@@ -32,7 +32,7 @@ const LINGER_STEP: Duration = Duration::from_secs(2);
 const LINGER_ALL: Duration = Duration::from_secs(30);
 
 /// Most steps in one turn, so that one busy connection does not hold up the others.
-const STEPS: usize = 64;
+const STEPS: usize = 16;
 
 /// Most that is heard of a program before what it said is written.
 const HEAR: usize = 16;
@@ -60,10 +60,14 @@ pub struct Conn {
     program: Option<Key>,
     timer: Timer,
     phase: Phase,
+    /// The client has sent nothing yet.
+    fresh: bool,
     readable: bool,
     writable: bool,
     /// The client shut its side; there may still be bytes before that.
     hung_up: bool,
+    /// There are bytes before that which the exchange does not want now.
+    peeked: bool,
     /// The exchange knows that the client shut its side.
     eof: bool,
     /// The exchange does not know yet that everything was written.
@@ -89,10 +93,12 @@ impl Conn {
             program: None,
             timer: Timer::default(),
             phase: Phase::Open,
+            fresh: true,
             readable: false,
             // A new socket's buffer is empty, and if not the first call says so.
             writable: true,
             hung_up: false,
+            peeked: false,
             eof: false,
             drained_due: false,
         };
@@ -119,21 +125,23 @@ impl Conn {
         if event.is_error() || (both && !matches!(self.phase, Phase::Lingering(_))) {
             return self.gone(tools);
         }
-        self.notice_hang_up(tools);
         self.drive(tools);
     }
 
     /// A request is being answered, so the client is not read; still a client that left is to be
     /// noticed, as far as nothing stands before its end.
-    fn notice_hang_up(&mut self, tools: &mut Tools) {
+    fn notice_hang_up(&mut self, tools: &mut Tools) -> bool {
         let unread = self.exchange.as_ref().is_some_and(|exchange| !exchange.wants_client());
-        if self.hung_up && !self.eof && unread && self.phase == Phase::Open {
-            let at_end = matches!(self.socket.peek(&mut [0]), Ok(0));
-            if at_end {
-                self.eof = true;
-                self.feed(Input::ClientEof, tools);
-            }
+        if !self.hung_up || self.eof || self.peeked || !unread || self.phase != Phase::Open {
+            return false;
         }
+        self.peeked = true;
+        if !matches!(self.socket.peek(&mut [0]), Ok(0)) {
+            return false;
+        }
+        self.eof = true;
+        self.feed(Input::ClientEof, tools);
+        true
     }
 
     /// The timer's moment has come.
@@ -160,8 +168,29 @@ impl Conn {
 
     /// No further request is wanted.
     pub fn stopping(&mut self, tools: &mut Tools) {
+        // A request that came already is still answered, even if its event was not taken yet.
+        self.readable = true;
+        self.drive(tools);
         self.feed(Input::Stopping, tools);
         self.drive(tools);
+    }
+
+    /// The configuration was replaced. A connection on which nothing was asked yet goes over to the
+    /// new one; any other ends under its own.
+    pub fn replaced(&mut self, new: &Rc<Generation>, tools: &mut Tools) {
+        self.readable = true;
+        self.drive(tools);
+        match self.exchange.as_ref().map(Exchange::connection) {
+            Some(old) if self.fresh && self.phase == Phase::Open => {
+                let (keepalives, lookups) = Default::default();
+                let Addresses { client, local, id, .. } = *old;
+                let addresses = Addresses { client, local, id, keepalives, lookups };
+                self.generation = new.clone();
+                self.exchange = Some(Exchange::new(addresses, &new.config.engine, &mut tools.out));
+                self.perform(tools);
+            }
+            _ => self.stopping(tools),
+        }
     }
 
     /// Drops it, whatever it is doing.
@@ -189,7 +218,7 @@ impl Conn {
             moved |= self.write(tools);
             if self.phase == Phase::Closing && self.outbox.is_empty() && !self.drained_due {
                 self.shut(tools);
-            } else if !moved {
+            } else if !moved && !self.notice_hang_up(tools) {
                 return;
             }
         }
@@ -203,7 +232,10 @@ impl Conn {
             }
             match self.outbox.flush(&self.socket) {
                 Ok(Flushed::All) => {}
-                Ok(Flushed::More) => return true,
+                Ok(Flushed::More) => {
+                    tools.again.push(self.key);
+                    return false;
+                }
                 Ok(Flushed::Blocked) => {
                     self.writable = false;
                     return false;
@@ -233,6 +265,8 @@ impl Conn {
                 self.feed(Input::ClientEof, tools);
             }
             Ok(count) => {
+                self.peeked = false;
+                self.fresh = false;
                 // Less than asked for: there was no more, and news will come as an event.
                 self.readable = count == buffer.len() || self.hung_up;
                 self.feed(Input::Client(buffer.get(..count).unwrap_or_default()), tools);

@@ -40,7 +40,10 @@ pub fn open(process: &Process, kept: &[Listener]) -> Result<Vec<Listener>, Start
     let mut error = StartError::default();
     let mut listeners = Vec::with_capacity(process.listen.len());
     for asked in process.listen.iter().map(|setting| &setting.value) {
-        match open_one(asked, process, kept) {
+        // Two that ask for any free port are two.
+        let known = |known: &&Listener| !listeners.iter().any(|taken: &Listener| taken.bound == known.bound);
+        let kept: Vec<&Listener> = kept.iter().filter(known).collect();
+        match open_one(asked, process, &kept) {
             Ok(listener) => listeners.push(listener),
             Err(failures) => {
                 error.lines.extend(failures.iter().map(|(address, os)| make_sock_line(*address, os)));
@@ -61,12 +64,12 @@ pub fn open(process: &Process, kept: &[Listener]) -> Result<Vec<Listener>, Start
 fn open_one(
     asked: &Listen,
     process: &Process,
-    kept: &[Listener],
+    kept: &[&Listener],
 ) -> Result<Listener, Vec<(SocketAddr, io::Error)>> {
     let mut failures = Vec::new();
     for address in candidates(asked) {
         if let Some(known) = kept.iter().find(|known| known.asked == address) {
-            return Ok(known.clone());
+            return Ok(Listener::clone(known));
         }
         match bind(address, process) {
             Ok(listener) => return Ok(listener),
@@ -163,6 +166,25 @@ mod tests {
         let before = open(&process, &[]).unwrap();
         let after = open(&process, &before).unwrap();
         assert!(Arc::ptr_eq(&before[0].socket, &after[0].socket));
+    }
+
+    #[test]
+    fn a_socket_that_is_not_asked_for_any_more_is_closed() {
+        let before = open(&process(&[("127.0.0.1:0", "127.0.0.1")]), &[]).unwrap();
+        let gone = before[0].bound;
+        let after = open(&process(&[("127.0.0.2:0", "127.0.0.2")]), &before).unwrap();
+        drop(before);
+        std::net::TcpStream::connect(after[0].bound).unwrap();
+        assert!(std::net::TcpStream::connect(gone).is_err());
+    }
+
+    #[test]
+    fn two_free_ports_stay_two() {
+        let process = process(&[("127.0.0.1:0", "127.0.0.1"), ("127.0.0.1:0", "127.0.0.1")]);
+        let ports = |listeners: &[Listener]| listeners.iter().map(|one| one.bound.port()).collect::<Vec<_>>();
+        let before = open(&process, &[]).unwrap();
+        assert_ne!(ports(&before)[0], ports(&before)[1]);
+        assert_eq!(ports(&open(&process, &before).unwrap()), ports(&before));
     }
 
     #[test]

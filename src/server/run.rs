@@ -150,11 +150,12 @@ impl Bound {
             main.leave_caller(detached);
         }
         on_ready(&ready);
-        main.wait(&events);
+        let told = main.wait(&events);
         threads.into_iter().for_each(|thread| drop(thread.join()));
         resolver.stop();
         drop(self.pid_file);
-        Ok(())
+        let alone = || StartError::line("all worker threads ended without being told to");
+        told.then_some(()).ok_or_else(alone)
     }
 }
 
@@ -170,8 +171,9 @@ struct Main {
 }
 
 impl Main {
-    /// Obeys until all workers have ended.
-    fn wait(&mut self, events: &Receiver<Event>) {
+    /// Obeys until all workers have ended; whether they were told to.
+    fn wait(&mut self, events: &Receiver<Event>) -> bool {
+        let mut told = false;
         while self.live > 0 {
             let programs = self.config.logs.has_programs().then_some(LOG_PROGRAMS);
             let patience = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
@@ -180,12 +182,16 @@ impl Main {
                 None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match event {
-                Ok(Event::Order(order)) => self.obey(order),
+                Ok(Event::Order(order)) => {
+                    told |= matches!(order, Order::Stop(_) | Order::GracefulStop);
+                    self.obey(order);
+                }
                 Ok(Event::Ended) => self.live -= 1,
                 Err(RecvTimeoutError::Timeout) => self.tick(),
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        told
     }
 
     fn obey(&mut self, order: Order) {

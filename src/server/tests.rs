@@ -66,7 +66,7 @@ fn program(name: bstr::BString) -> Cgi {
         nph: false,
         timeout: Duration::from_secs(20),
         limits: [None; 3],
-        on_head: |cx, head, _| match head {
+        on_head: |cx, head| match head {
             Ok(head) => {
                 cx.req.content_type = head.content_type;
                 Verdict::Ok
@@ -257,7 +257,7 @@ fn programs_get_their_environment_and_input_and_their_output_is_relayed() {
     let site = Site::start();
     site.script("env", "echo Content-Type: text/plain; echo; echo $GREETING; pwd");
     site.script("cat", "echo Content-Type: text/plain; echo; cat");
-    assert!(site.get("/run/env").contains("hello\n/\n"));
+    assert_eq!(body(&site.ask("GET /run/env HTTP/1.0\r\n\r\n")), "hello\n/\n");
     let input = "0123456789".repeat(30_000);
     let request = format!("POST /run/cat HTTP/1.0\r\nContent-Length: {}\r\n\r\n{input}", input.len());
     assert!(body(&site.ask(&request)) == input);
@@ -401,6 +401,73 @@ fn a_reload_changes_the_configuration_and_keeps_the_socket() {
     site.handle.order(Order::GracefulRestart);
     wait_for("the failure is told", || site.error_log().contains("AH00526"));
     assert_eq!(body(&site.get("/f")), "file");
+}
+
+#[test]
+fn a_request_that_was_sent_before_a_graceful_restart_is_answered() {
+    let site = Site::start();
+    site.file("f", b"file");
+    for _ in 0..50 {
+        let stream = site.connect();
+        std::thread::sleep(Duration::from_millis(1));
+        (&stream).write_all(b"GET /f HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        site.handle.order(Order::GracefulRestart);
+        assert_eq!(read_answer(&mut BufReader::new(stream)).1, b"file");
+    }
+}
+
+#[test]
+fn a_reload_opens_log_files_anew() {
+    let site = Site::start();
+    let old = site.directory.path().join("error_log");
+    fs::rename(&old, site.directory.path().join("error_log.1")).unwrap();
+    site.handle.order(Order::GracefulRestart);
+    wait_for("there is a new log", || {
+        fs::read_to_string(&old).is_ok_and(|text| text.contains("resuming normal operations"))
+    });
+}
+
+#[test]
+fn a_hard_restart_drops_connections_and_goes_on() {
+    let site = Site::start();
+    site.file("f", b"file");
+    let stream = site.connect();
+    (&stream).write_all(b"GET /f HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut reader = BufReader::new(stream);
+    read_answer(&mut reader);
+    site.handle.order(Order::Restart);
+    assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+    assert_eq!(body(&site.get("/f")), "file");
+}
+
+#[test]
+fn a_client_that_shut_its_side_gets_the_output_of_a_program() {
+    let site = Site::start();
+    site.script("slow", "echo Content-Type: text/plain; echo; sleep 1; echo done");
+    let mut stream = site.connect();
+    stream.write_all(b"GET /run/slow HTTP/1.0\r\n\r\n").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(body(&answer), "done\n");
+}
+
+#[test]
+fn a_program_that_ignores_sigterm_is_killed_when_its_client_leaves() {
+    let site = Site::start();
+    let pid = site.directory.path().join("pid");
+    let loop_forever = "while :; do sleep 1; done";
+    site.script(
+        "deaf",
+        &format!("trap '' TERM; echo $$ > {0}.tmp; mv {0}.tmp {0}; {loop_forever}", pid.display()),
+    );
+    let mut stream = site.connect();
+    stream.write_all(b"GET /run/deaf HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    wait_for("the script runs", || pid.exists());
+    socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(stream);
+    let script = fs::read_to_string(&pid).unwrap();
+    wait_for("the script is killed", || !alive(&script));
 }
 
 #[test]

@@ -471,7 +471,7 @@ impl EventLoop {
         for key in self.conns.keys() {
             self.with(key, |conn, tools| match (drop_all, conn.is_older(&new)) {
                 (true, _) => conn.abort(tools),
-                (false, true) => conn.stopping(tools),
+                (false, true) => conn.replaced(&new, tools),
                 (false, false) => {}
             });
         }
