@@ -36,25 +36,52 @@ fn warns(text: &str, expected: &str) {
 
 #[test]
 fn sections_where_they_may_not_stand() {
-    check("<Directory /a>\n<Directory /b>\n</Directory>\n</Directory>", "2: <Directory not allowed in <Directory> context");
+    check(
+        "<Directory /a>\n<Directory /b>\n</Directory>\n</Directory>",
+        "2: <Directory not allowed in <Directory> context",
+    );
     check("<files a>\n<location /b>\n</location>\n</files>", "2: <Location not allowed in <Files> context");
-    check("<Location /a>\n<Files /b>\n</Files>\n</Location>", "2: <Files> cannot occur within <Location> section");
-    check("<LocationMatch /a>\n<FilesMatch b>\n</FilesMatch>\n</LocationMatch>", "2: <FilesMatch> cannot occur within <LocationMatch> section");
-    check("<Location /a>\n<If true>\n<Files b>\n</Files>\n</If>\n</Location>", "3: <Files> cannot occur within <Location> section");
-    check("<VirtualHost *>\n<VirtualHost *>\n</VirtualHost>\n</VirtualHost>", "2: <VirtualHost> cannot occur within <VirtualHost> section");
+    check(
+        "<Location /a>\n<Files /b>\n</Files>\n</Location>",
+        "2: <Files> cannot occur within <Location> section",
+    );
+    check(
+        "<LocationMatch /a>\n<FilesMatch b>\n</FilesMatch>\n</LocationMatch>",
+        "2: <FilesMatch> cannot occur within <LocationMatch> section",
+    );
+    check(
+        "<Location /a>\n<If true>\n<Files b>\n</Files>\n</If>\n</Location>",
+        "3: <Files> cannot occur within <Location> section",
+    );
+    check(
+        "<VirtualHost *>\n<VirtualHost *>\n</VirtualHost>\n</VirtualHost>",
+        "2: <VirtualHost> cannot occur within <VirtualHost> section",
+    );
     check("<Limit GET>\n</Limit>", "1: <Limit not allowed here");
-    check("<VirtualHost *>\n<Limit GET>\n</Limit>\n</VirtualHost>", "2: <Limit not allowed in <VirtualHost> context");
-    check("<Directory /a>\n<Limit GET>\n<If true>\n</If>\n</Limit>\n</Directory>", "3: <If> cannot occur within <Limit> or <LimitExcept> section");
+    check(
+        "<VirtualHost *>\n<Limit GET>\n</Limit>\n</VirtualHost>",
+        "2: <Limit not allowed in <VirtualHost> context",
+    );
+    check(
+        "<Directory /a>\n<Limit GET>\n<If true>\n</If>\n</Limit>\n</Directory>",
+        "3: <If> cannot occur within <Limit> or <LimitExcept> section",
+    );
     check("<Directory /a>\n<Files b>\n<If true>\n</If>\n</Files>\n</Directory>", "OK");
 }
 
 #[test]
 fn directives_where_they_may_not_stand() {
     check("<directory /a>\nlisten 80\n</directory>", "2: Listen not allowed in <Directory> context");
-    check("<Directory /a>\n<If true>\nDocumentRoot /srv\n</If>\n</Directory>", "3: DocumentRoot not allowed in <If> context");
+    check(
+        "<Directory /a>\n<If true>\nDocumentRoot /srv\n</If>\n</Directory>",
+        "3: DocumentRoot not allowed in <If> context",
+    );
     check("AllowOverride All", "1: AllowOverride not allowed here");
     check("CGIPassAuth on", "1: CGIPassAuth not allowed here");
-    check("<VirtualHost *>\nListen 80\n</VirtualHost>", "2: Listen cannot occur within <VirtualHost> section");
+    check(
+        "<VirtualHost *>\nListen 80\n</VirtualHost>",
+        "2: Listen cannot occur within <VirtualHost> section",
+    );
     check("<VirtualHost *>\nUser a\n</VirtualHost>", "2: User cannot occur within <VirtualHost> section");
     check("<VirtualHost *>\nTimeout 5\nLimitRequestLine 5\nHostnameLookups on\n</VirtualHost>", "OK");
 }
@@ -66,7 +93,10 @@ fn opening_tags() {
     check("<Directory ~>\n</Directory>", "OK");
     check("<Directory ~ \"(\">\n</Directory>", "1: Regex could not be compiled");
     check("<Directory \"/a\" b>\n</Directory>", "1: Multiple <Directory> arguments not (yet) supported.");
-    check("<DirectoryMatch /a /b >\n</DirectoryMatch>", "1: Multiple <DirectoryMatch> arguments not (yet) supported.");
+    check(
+        "<DirectoryMatch /a /b >\n</DirectoryMatch>",
+        "1: Multiple <DirectoryMatch> arguments not (yet) supported.",
+    );
     check("<Files>\n</Files>", "1: <Files> directive requires additional arguments");
     check("<VirtualHost *:99999>\n</VirtualHost>", "1: The address or port is invalid");
     check("<VirtualHost *:80 *:81 _default_:90 [::1]:5 127.0.0.1>\nServerName a:77\n</VirtualHost>", "OK");
@@ -78,7 +108,10 @@ fn limits_of_methods() {
     check(&limit("<Limit>\n</Limit>"), "2: <Limit> directive requires additional arguments");
     check(&limit("<Limit TRACE>\n</Limit>"), "2: TRACE cannot be controlled by <Limit>, see TraceEnable");
     check(&limit("<LimitExcept TRACE>\n</LimitExcept>"), "OK");
-    check(&limit("<Limit GET>\n<Limit POST>\n</Limit>\n</Limit>"), "3: <Limit> directive excludes all methods");
+    check(
+        &limit("<Limit GET>\n<Limit POST>\n</Limit>\n</Limit>"),
+        "3: <Limit> directive excludes all methods",
+    );
 }
 
 #[test]
@@ -117,18 +150,39 @@ fn what_htaccess_may_say() {
     check(&inside("AllowOverride Options=Bogus"), "2: Illegal option Bogus");
     check(&inside("AllowOverride options=indexes,MultiViews authconfig"), "OK");
     check(&inside("AllowOverride Nonfatal"), "2: =Override, =Unknown or =All expected after Nonfatal");
-    check(&inside("AllowOverrideList None Options"), "2: 'None' not allowed with other directives in AllowOverrideList");
-    warns("<Location /a>\nAllowOverride None\n</Location>", "AH00114: Useless use of AllowOverride in line 2 of F.");
-    warns("<Location /a>\nAllowOverrideList None\n</Location>", "AH00115: Useless use of AllowOverrideList at F:2");
-    warns(&inside("AllowOverrideList Bogus"), "AH00116: Discarding unrecognized directive `Bogus' in AllowOverrideList at F:2");
-    warns(&inside("AllowOverrideList Listen"), "AH02304: Discarding directive `Listen' not allowed in AllowOverrideList at F:2");
+    check(
+        &inside("AllowOverrideList None Options"),
+        "2: 'None' not allowed with other directives in AllowOverrideList",
+    );
+    warns(
+        "<Location /a>\nAllowOverride None\n</Location>",
+        "AH00114: Useless use of AllowOverride in line 2 of F.",
+    );
+    warns(
+        "<Location /a>\nAllowOverrideList None\n</Location>",
+        "AH00115: Useless use of AllowOverrideList at F:2",
+    );
+    warns(
+        &inside("AllowOverrideList Bogus"),
+        "AH00116: Discarding unrecognized directive `Bogus' in AllowOverrideList at F:2",
+    );
+    warns(
+        &inside("AllowOverrideList Listen"),
+        "AH02304: Discarding directive `Listen' not allowed in AllowOverrideList at F:2",
+    );
 }
 
 #[test]
 fn documents() {
-    check("SetHandler a b", "1: SetHandler takes one argument, a handler name that overrides any other configured handler");
+    check(
+        "SetHandler a b",
+        "1: SetHandler takes one argument, a handler name that overrides any other configured handler",
+    );
     check("SetHandler \"expr=%{bogus}\"", "1: Can't parse expression : Variable 'bogus' does not exist");
-    check("ErrorDocument 404 x y z", "1: ErrorDocument takes two arguments, Change responses for HTTP errors");
+    check(
+        "ErrorDocument 404 x y z",
+        "1: ErrorDocument takes two arguments, Change responses for HTTP errors",
+    );
     check("ErrorDocument abc \"x\"", "1: Unsupported HTTP response code abc");
     check("ErrorDocument 499 \"x\"", "1: Unsupported HTTP response code 499");
     check("ErrorDocument 404x x", "OK");
@@ -141,7 +195,10 @@ fn documents() {
     check("CGIVar a b", "1: Unrecognized CGI variable: \"a\"");
     check("CGIVar REQUEST_URI b", "1: Valid rules for REQUEST_URI are 'current-uri' and 'original-uri'");
     warns("DefaultType text/plain", "AH00117: Ignoring deprecated use of DefaultType in line 1 of F.");
-    warns("ErrorDocument 401 http://foo/", "AH00113: F:1 cannot use a full URL in a 401 ErrorDocument directive --- ignoring!");
+    warns(
+        "ErrorDocument 401 http://foo/",
+        "AH00113: F:1 cannot use a full URL in a 401 ErrorDocument directive --- ignoring!",
+    );
 }
 
 #[test]
@@ -149,22 +206,37 @@ fn hosts() {
     check("DocumentRoot /nope", "1: DocumentRoot '/nope' is not a directory, or is not readable");
     check("DocumentRoot \"/nope/\"", "1: DocumentRoot '/nope/' is not a directory, or is not readable");
     check("DocumentRoot nope", "1: DocumentRoot '/etc/httpd/nope' is not a directory, or is not readable");
-    check("ServerName foo:abc", "1: The port number \"foo:abc\" is outside the appropriate range (i.e., 1..65535).");
-    check("ServerName [::1]:80", "1: Invalid ServerName \"[::1]:80\" use ServerAlias to set multiple server names.");
+    check(
+        "ServerName foo:abc",
+        "1: The port number \"foo:abc\" is outside the appropriate range (i.e., 1..65535).",
+    );
+    check(
+        "ServerName [::1]:80",
+        "1: Invalid ServerName \"[::1]:80\" use ServerAlias to set multiple server names.",
+    );
     check("ServerName http://foo:80", "OK");
     check("ServerName foo:80:90", "OK");
     check("ServerAlias foo", "1: ServerAlias only used in <VirtualHost>");
     check("Port 80", "1: Port was replaced with Listen in Apache 2.0");
-    check("ServerTokens Production", "1: ServerTokens takes 1 argument: 'Prod(uctOnly)', 'Major', 'Minor', 'Min(imal)', 'OS', or 'Full'");
+    check(
+        "ServerTokens Production",
+        "1: ServerTokens takes 1 argument: 'Prod(uctOnly)', 'Major', 'Minor', 'Min(imal)', 'OS', or 'Full'",
+    );
     check("UseCanonicalName bogus", "1: parameter must be 'on', 'off', or 'dns'");
     check("TraceEnable bogus", "1: TraceEnable must be one of 'on', 'off', or 'extended'");
-    check("HttpProtocolOptions Allow0.9 Require1.0", "1: HttpProtocolOptions 'Allow0.9' and 'Require1.0' are mutually exclusive");
+    check(
+        "HttpProtocolOptions Allow0.9 Require1.0",
+        "1: HttpProtocolOptions 'Allow0.9' and 'Require1.0' are mutually exclusive",
+    );
     check("KeepAlive maybe", "1: KeepAlive must be On or Off");
     check("KeepAlive on off", "OK");
     check("KeepAliveTimeout abc", "1: KeepAliveTimeout has wrong format");
     check("Timeout 5 # five", "1: Timeout takes one argument, Timeout duration (sec)");
     check("Timeout abc", "OK");
-    warns("NameVirtualHost *", "AH00548: NameVirtualHost has no effect and will be removed in the next release F:1");
+    warns(
+        "NameVirtualHost *",
+        "AH00548: NameVirtualHost has no effect and will be removed in the next release F:1",
+    );
 }
 
 #[test]
@@ -172,17 +244,31 @@ fn listeners() {
     check("Listen", "1: Listen requires 1 or 2 arguments.");
     check("Listen abc", "1: Port must be specified");
     check("Listen 0", "1: Invalid address or port");
-    check("Listen 127.0.0.1:80\nListen 127.0.0.1:80", "2: Cannot define multiple Listeners on the same IP:port");
+    check(
+        "Listen 127.0.0.1:80\nListen 127.0.0.1:80",
+        "2: Cannot define multiple Listeners on the same IP:port",
+    );
     check("Listen 80 https", "OK");
     check("ListenBacklog 0", "1: ListenBacklog must be > 0");
     check("SendBufferSize 100", "1: SendBufferSize must be >= 512 bytes, or 0 for system default.");
 }
 
 #[test]
+fn users() {
+    check("User nobodyhere", "AH00543: httpd: bad user name nobodyhere");
+    check("Group nogrouphere", "AH00544: httpd: bad group name nogrouphere");
+    check("User #33\nGroup #33", "OK");
+    assert!(read("User #abc", &world()).has_errors());
+}
+
+#[test]
 fn limits() {
     check("LimitRequestLine -1", "1: LimitRequestLine \"-1\" must be a non-negative integer");
     check("LimitRequestFieldSize -1", "1: LimitRequestFieldsize \"-1\" must be a non-negative integer");
-    check("LimitRequestFields -1", "1: LimitRequestFields \"-1\" must be a non-negative integer (0 = no limit)");
+    check(
+        "LimitRequestFields -1",
+        "1: LimitRequestFields \"-1\" must be a non-negative integer (0 = no limit)",
+    );
     check("LimitRequestBody abc", "1: LimitRequestBody requires a non-negative integer.");
     check("LimitRequestBody 99999999999999999999", "1: LimitRequestBody argument is not parsable.");
     check("LimitInternalRecursion 5 0", "1: The recursion limit must be greater than zero.");
@@ -191,7 +277,8 @@ fn limits() {
 
 #[test]
 fn logs() {
-    let levels = "Log level keyword must be one of emerg/alert/crit/error/warn/notice/info/debug/trace1/.../trace8";
+    let levels =
+        "Log level keyword must be one of emerg/alert/crit/error/warn/notice/info/debug/trace1/.../trace8";
     check("LogLevel bogus", &format!("1: {levels}"));
     check("LogLevel core:bogus", &format!("1: core:bogus: {levels}"));
     check("LogLevel nosuch:info", "1: Cannot find module nosuch");
@@ -208,6 +295,8 @@ fn unknown_names() {
     check("Bogus", &format!("1: Invalid command 'Bogus', {unknown}"));
     check("RewriteEngine on", &format!("1: Invalid command 'RewriteEngine', {unknown}"));
     check("Error foo bar", "1: foo bar");
+    check("Error \"foo bar\"", "1: foo bar");
+    check("Error \"foo bar\" baz", "1: \"foo bar\" baz");
     check("Error", "1: The Error directive was used with no message.");
 }
 

@@ -71,10 +71,8 @@ fn modules() -> Vec<&'static Module> {
 
 fn world() -> Memory {
     let dirs = vec!["/srv/empty".into(), "/etc/httpd".into()];
-    let world = Memory::new()
-        .with("/srv/a.html", "a")
-        .with("/srv/sub/b.txt", "b")
-        .with("/srv/sub/deep/c.txt", "c");
+    let world =
+        Memory::new().with("/srv/a.html", "a").with("/srv/sub/b.txt", "b").with("/srv/sub/deep/c.txt", "c");
     Memory { dirs, ..world }
 }
 
@@ -117,7 +115,8 @@ impl Site {
     fn ask(&mut self, request: &str) -> String {
         let (line, fields) = request.split_once('\n').unwrap_or((request, ""));
         let host = if fields.contains("Host:") { "" } else { "Host: localhost\n" };
-        let text = format!("{line} HTTP/1.1\n{host}{fields}\n\n").replace("\n\n\n", "\n\n").replace('\n', "\r\n");
+        let text =
+            format!("{line} HTTP/1.1\n{host}{fields}\n\n").replace("\n\n\n", "\n\n").replace('\n', "\r\n");
         let address = "127.0.0.1:80".parse().expect("an address");
         let lookups = std::cell::RefCell::new(Lookups::default());
         let conn = Connection { client: address, local: address, id: 1, keepalives: Cell::new(0), lookups };

@@ -85,7 +85,11 @@ fn locations() {
 
 #[test]
 fn merged_slashes() {
-    let config = sections(&[("Location /sub//b.txt", "L//"), ("Location /sub/b.txt", "L"), ("LocationMatch //", "LM//")]);
+    let config = sections(&[
+        ("Location /sub//b.txt", "L//"),
+        ("Location /sub/b.txt", "L"),
+        ("LocationMatch //", "LM//"),
+    ]);
     check(&config, "GET /sub//b.txt", "200 L");
 }
 
@@ -115,7 +119,9 @@ fn conditions_inside_sections_come_in_the_order_of_the_groups() {
 
 #[test]
 fn nested_conditions_are_walked_level_by_level() {
-    let nest = |n: &str| format!("<If true>\nMark {n}\n<If true>\nMark {n}1\n<If true>\nMark {n}2\n</If>\n</If>\n</If>\n");
+    let nest = |n: &str| {
+        format!("<If true>\nMark {n}\n<If true>\nMark {n}1\n<If true>\nMark {n}2\n</If>\n</If>\n</If>\n")
+    };
     check(&(nest("A") + &nest("B")), "GET /a.html", "200 A B A1 B1 A2 B2");
 }
 
@@ -128,16 +134,32 @@ fn files_of_the_server_come_before_those_of_directories() {
 
 #[test]
 fn the_main_server_comes_before_the_virtual_host() {
-    let main = [("Directory /srv", "m1"), ("DirectoryMatch sub", "mre"), ("Location /", "mL"), ("Files b.txt", "mF"), ("If true", "mIf")];
-    let host = [("Directory /", "v0"), ("Directory /srv", "v1"), ("DirectoryMatch sub", "vre"), ("Location /", "vL"), ("Files b.txt", "vF"), ("If true", "vIf")];
+    let main = [
+        ("Directory /srv", "m1"),
+        ("DirectoryMatch sub", "mre"),
+        ("Location /", "mL"),
+        ("Files b.txt", "mF"),
+        ("If true", "mIf"),
+    ];
+    let host = [
+        ("Directory /", "v0"),
+        ("Directory /srv", "v1"),
+        ("DirectoryMatch sub", "vre"),
+        ("Location /", "vL"),
+        ("Files b.txt", "vF"),
+        ("If true", "vIf"),
+    ];
     let late = [("Directory /srv", "m2"), ("Location /", "mL2"), ("Files b.txt", "mF2"), ("If true", "mIf2")];
-    let config = format!("{}<VirtualHost *>\n{}</VirtualHost>\n{}", sections(&main), sections(&host), sections(&late));
+    let config =
+        format!("{}<VirtualHost *>\n{}</VirtualHost>\n{}", sections(&main), sections(&host), sections(&late));
     check(&config, "GET /sub/b.txt", "200 v0 m1 m2 v1 mre vre mF mF2 vF mL mL2 vL mIf mIf2 vIf");
 }
 
 #[test]
 fn htaccess_comes_right_after_its_directory() {
-    let world = world().with("/srv/.htaccess", "Mark h1\n<Files b.txt>\nMark hF\n</Files>").with("/srv/sub/.htaccess", "Mark h2");
+    let world = world()
+        .with("/srv/.htaccess", "Mark h1\n<Files b.txt>\nMark hF\n</Files>")
+        .with("/srv/sub/.htaccess", "Mark h2");
     let config = "<Directory />\nAllowOverride All\n</Directory>\n<Directory /srv>\nMark d1\n</Directory>\n<Directory /srv/sub>\nMark d2\n</Directory>\n";
     assert_eq!(Site::over(config, world).marks("GET /sub/b.txt"), "200 d1 h1 d2 h2 hF");
 }
@@ -202,8 +224,16 @@ fn forgiven_mistakes() {
 fn single_directives() {
     htaccess("AllowOverride None\nAllowOverrideList Mark", "Mark x", "200 x");
     htaccess("AllowOverride None\nAllowOverrideList Mark", "Options None", "500");
-    htaccess("AllowOverride None\nAllowOverrideList Mark", "Mark x\n<IfModule core.c>\nMark y\n</IfModule>", "500");
-    htaccess("AllowOverride None\nAllowOverrideList Mark <IfModule", "Mark x\n<IfModule core.c>\nMark y\n</IfModule>", "200 x y");
+    htaccess(
+        "AllowOverride None\nAllowOverrideList Mark",
+        "Mark x\n<IfModule core.c>\nMark y\n</IfModule>",
+        "500",
+    );
+    htaccess(
+        "AllowOverride None\nAllowOverrideList Mark <IfModule",
+        "Mark x\n<IfModule core.c>\nMark y\n</IfModule>",
+        "200 x y",
+    );
 }
 
 #[test]
