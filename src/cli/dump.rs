@@ -4,7 +4,10 @@ use super::{
     config::{self, Loaded},
     local_host,
 };
-use crate::policy::{Policy, SaidExt, server::VhostAddress};
+use crate::{
+    policy::{Policy, SaidExt, server::VhostAddress},
+    system::{Disk, System},
+};
 use bstr::{BString, ByteSlice};
 use std::{fmt::Write, net::IpAddr};
 
@@ -129,7 +132,7 @@ pub fn run_settings(loaded: &Loaded, command_line: &[Vec<u8>]) -> String {
             value.filter(|value| !value.is_empty()).map_or(String::new(), |value| format!("={value}"));
         let _ = writeln!(text, "Define: {name}{value}");
     }
-    let unused = if nix::unistd::geteuid().is_root() { "" } else { " not_used" };
+    let unused = if crate::server::host::is_root() { "" } else { " not_used" };
     let _ = writeln!(text, "User: {}{unused}", identity(process.user.value(), user_number));
     let _ = writeln!(text, "Group: {}{unused}", identity(process.group.value(), group_number));
     text
@@ -153,11 +156,11 @@ fn identity(said: Option<&BString>, number: fn(&str) -> Option<u32>) -> String {
 }
 
 fn user_number(name: &str) -> Option<u32> {
-    nix::unistd::User::from_name(name).ok().flatten().map(|user| user.uid.as_raw())
+    Disk.user(name).map(|user| user.uid)
 }
 
 fn group_number(name: &str) -> Option<u32> {
-    nix::unistd::Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
+    Disk.group(name)
 }
 
 /// `-t -D DUMP_INCLUDES`: each file with the line of the Include that named it.

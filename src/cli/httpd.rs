@@ -66,7 +66,7 @@ fn print(text: &str) -> ExitCode {
 /// `-E`: standard error goes into a file from here on.
 fn redirect_errors(file: &[u8]) -> Result<(), ExitCode> {
     let opened = OpenOptions::new().append(true).create(true).open(options::path(file));
-    let done = opened.and_then(|file| nix::unistd::dup2_stderr(file).map_err(std::io::Error::from));
+    let done = opened.and_then(crate::server::host::redirect_stderr);
     done.map_err(|error| {
         let name = options::path(file);
         report::say(&format!(

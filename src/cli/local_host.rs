@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
-use crate::system::{Disk, System};
+use crate::{
+    server::host,
+    system::{Disk, System},
+};
 
 /// Most bytes of /etc/hosts that are looked at.
 const HOSTS_LIMIT: u64 = 1 << 20;
@@ -14,7 +17,7 @@ const HOSTS_LIMIT: u64 = 1 << 20;
 /// The machine's name, and Apache's number for the warning if it is no full name (ap_get_local_host).
 pub fn name() -> (String, Option<&'static str>) {
     let loopback = || "127.0.0.1".to_owned();
-    let Some(own) = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()) else {
+    let Some(own) = host::name() else {
         return (loopback(), Some("AH00556"));
     };
     let address = (own.as_str(), 0).to_socket_addrs().ok().and_then(|mut found| found.next());
@@ -35,8 +38,8 @@ pub fn warning(program: &str) -> Option<String> {
     let first = match number? {
         "AH00556" => line("AH00556", "apr_gethostname() failed to determine ServerName"),
         "AH00557" => {
-            let own = nix::unistd::gethostname().unwrap_or_default();
-            line("AH00557", &format!("apr_sockaddr_info_get() failed for {}", own.to_string_lossy()))
+            let own = host::name().unwrap_or_default();
+            line("AH00557", &format!("apr_sockaddr_info_get() failed for {own}"))
         }
         _ => String::new(),
     };

@@ -33,6 +33,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Tell what becomes of a request, and which directives decide it.
+    #[command(override_usage = "rachis explain [OPTIONS] [METHOD] URL")]
     Explain(explain::Explain),
     /// Report everything that is wrong with a configuration, in one run.
     Check(check::Check),

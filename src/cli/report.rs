@@ -54,6 +54,11 @@ pub fn errors(loaded: &Loaded) {
 pub fn warnings(diagnostics: &[Diagnostic]) {
     for found in diagnostics.iter().filter(|found| found.severity == Severity::Warning) {
         if let Apache::Plain(text) | Apache::Program(text) = &found.apache {
+            // Told at start only, so it has no head.
+            if text.starts_with("AH00548") {
+                say(&format!("{text}\n"));
+                continue;
+            }
             let module = if text.starts_with("AH00671") { "alias" } else { "core" };
             let now = chrono::Local::now().format("%a %b %d %H:%M:%S%.6f %Y");
             let pid = std::process::id();

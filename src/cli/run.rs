@@ -69,9 +69,12 @@ fn config_text(directory: &Path, host: &str, port: u16) -> Result<BString, Strin
     let name = config::bytes(directory);
     if name.find_byteset(b"\"\\$\n\r").is_some() {
         let shown = directory.display();
-        return Err(format!("the name of `{shown}` has a quote, a backslash or a `$`: no httpd.conf can say it"));
+        return Err(format!(
+            "the name of `{shown}` has a quote, a backslash or a `$`: no httpd.conf can say it"
+        ));
     }
-    if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:-_[]".contains(&byte)) {
+    if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:-_[]".contains(&byte))
+    {
         return Err(format!("`{host}` is no address"));
     }
     let host = match host.parse() {

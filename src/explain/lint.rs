@@ -103,7 +103,9 @@ fn nested(nodes: &[Node], sources: &Sources) -> Vec<Diagnostic> {
             .with_context(pair[0].span, "still open")
             .with_note("sections for paths below one another are siblings: the shorter path is applied first")
             .with_apache(Apache::Plain(apache))
-            .with_advice("close the first section before this one; both `</Directory>` at the end do not help")
+            .with_advice(
+                "close the first section before this one; both `</Directory>` at the end do not help",
+            )
     };
     pairs.map(error).collect()
 }
@@ -156,7 +158,7 @@ fn bare(path: &[u8]) -> &BStr {
 const ACCESS: [&[u8]; 8] =
     [b"Require", b"<RequireAll", b"<RequireAny", b"<RequireNone", b"Order", b"Allow", b"Deny", b"Satisfy"];
 
-fn access_of<'n>(node: &'n Node) -> Option<&'n Node> {
+fn access_of(node: &Node) -> Option<&Node> {
     // Not those of a section that stands inside by mistake.
     let own = node.children.iter().filter(|child| !child.is(b"<Directory"));
     own.flat_map(|child| every(std::slice::from_ref(child)))
@@ -267,4 +269,94 @@ fn exec_cgi(node: &Node) -> Option<Span> {
 fn is_handler(node: &Node) -> bool {
     let cgi = |word: Word| word.text.eq_ignore_ascii_case(b"cgi-script");
     (node.is(b"AddHandler") || node.is(b"SetHandler")) && node.words().next().is_some_and(cgi)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        diag::render::concise,
+        syntax::{Input, Stage, State, read},
+        system::Memory,
+    };
+
+    struct Nothing;
+
+    impl Stage for Nothing {
+        fn module_active(&self, _name: &[u8]) -> bool {
+            true
+        }
+
+        fn load_module(&mut self, _name: &[u8], _path: &[u8], _at: Span) -> Result<Vec<Diagnostic>, String> {
+            Ok(Vec::new())
+        }
+
+        fn directive_known(&self, _name: &[u8]) -> bool {
+            true
+        }
+    }
+
+    fn found(text: &str) -> Vec<String> {
+        let system = Memory::new().with("/srv/site/page", "");
+        let mut sources = Sources::new();
+        let input = Input::Text { path: b"f", text: text.as_bytes() };
+        let reading = read(input, &mut State::default(), &mut Nothing, &mut sources, &system);
+        let found = lint(&reading.nodes, &sources, &system);
+        found.iter().map(|diagnostic| concise(diagnostic, &sources)).collect()
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        let found = found(text);
+        let fits = found.len() == expected.len() && found.iter().zip(expected).all(|(f, e)| f.starts_with(e));
+        assert!(fits, "{found:#?}");
+    }
+
+    #[test]
+    fn typographic_quotes_belong_to_the_path() {
+        check("<Directory \u{201c}/srv/site\u{201d}>\n</Directory>\n", &["f:1:12: warning[RX0710]"]);
+    }
+
+    #[test]
+    fn a_relative_path_holds_for_nothing() {
+        check("<Directory srv/site>\n</Directory>\n", &["f:1:12: warning[RX0710]"]);
+    }
+
+    #[test]
+    fn what_is_there_and_opens_nothing_is_right() {
+        check("<Directory /srv/site>\nAllowOverride None\n</Directory>\n", &[]);
+        check("<Directory ~ ^/srv/x>\n</Directory>\n<Directory /srv/*>\n</Directory>\n", &[]);
+    }
+
+    #[test]
+    fn a_path_that_is_not_there() {
+        check("<Directory /srv/x>\n</Directory>\n", &["f:1:12: warning[RX0711]"]);
+    }
+
+    #[test]
+    fn a_door_that_stays_closed() {
+        let text = "Listen 80\n<Directory />\nRequire all denied\n</Directory>\n\
+                    <Directory /srv/site>\nOptions Indexes\n</Directory>\n";
+        check(text, &["f:5:1: warning[RX0712]"]);
+        check(&text.replace("denied", "granted"), &[]);
+        check(&text.replace("Options", "Require all granted\nOptions"), &[]);
+    }
+
+    #[test]
+    fn permission_alone_runs_nothing() {
+        let text = "<Directory /srv/site>\nOptions ExecCGI\nRequire all granted\n</Directory>\n";
+        check(text, &["f:2:9: warning[RX0714]"]);
+        check(&format!("{text}ScriptAlias /x/ /srv/site/\n"), &[]);
+        check(&format!("{text}AddHandler cgi-script .py\n"), &[]);
+    }
+
+    #[test]
+    fn a_directory_in_another() {
+        let text = "<Directory /srv/site>\n<Directory /srv>\n</Directory>\n</Directory>\n";
+        assert!(
+            found(text).iter().all(|line| !line.contains("RX0715")),
+            "the walk has its own error for this"
+        );
+        check("<Directory /srv/site>\n<Directory /srv>\n</Directory>\n", &["f:2:1: error[RX0715]"]);
+    }
 }

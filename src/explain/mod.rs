@@ -20,7 +20,10 @@ use crate::{
         Connection, Decision, Engine, Event, LogEntry, Pending, Phase, Progress, Request, Trace, Worker,
         incoming,
     },
-    http::request::{Parse, parse},
+    http::{
+        Status,
+        request::{Parse, parse},
+    },
 };
 use std::{cell::Cell, net::SocketAddr, rc::Rc};
 
@@ -80,22 +83,39 @@ pub fn decide(
     let limits = incoming::limits(engine.policy.servers[engine.policy.vhosts.choose(local, None)].core());
     let head = question.head(local.port());
     let mut trace = Trace::on();
+    let mut early = None;
     let progress = match parse(&head, &limits) {
         Parse::Done(head, _) => {
             let (request, refused) = incoming::request(engine, &worker, &conn, *head);
             match refused {
-                Some(status) => engine.die(&mut worker, request, status, &mut trace),
+                Some(status) => {
+                    early = Some(bad_path(status));
+                    engine.die(&mut worker, request, status, &mut trace)
+                }
                 None => engine.decide(&mut worker, request, &mut trace),
             }
         }
         Parse::Bad(bad) => {
+            early = Some(format!("the head of the request is refused: {}", bad.message));
             let request = incoming::bad_request(engine, &worker, &conn, &bad);
             engine.die(&mut worker, request, bad.status, &mut trace)
         }
         Parse::Partial => return Err("the request head is not complete".to_owned()),
     };
     let decision = finish(engine, &mut worker, progress, &mut trace, &conn, resolve)?;
-    Ok(explain(engine, worker, question, &decision, &trace))
+    let mut explanation = explain(engine, worker, question, &decision, &trace);
+    if let Some(text) = early {
+        explanation.decided_by = vec![Reason { at: None, text, phase: Phase::PostRead }];
+    }
+    Ok(explanation)
+}
+
+/// Why a path is refused before anything is looked up.
+fn bad_path(status: Status) -> String {
+    match status.0 {
+        404 => "the path has an encoded slash or zero byte, and AllowEncodedSlashes is not on".to_owned(),
+        _ => "the path has a `%` without two hexadecimal digits, or leaves the root by `..`".to_owned(),
+    }
 }
 
 fn finish(
@@ -128,8 +148,11 @@ fn local_address(engine: &Engine, question: &Question) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(question.client);
     }
-    if let Some(port) = port {
-        address.set_port(port);
+    // The port that `Listen host:0` will find is not known yet; no Host field can name it.
+    match (port, address.port()) {
+        (Some(port), _) => address.set_port(port),
+        (None, 0) => address.set_port(8080),
+        (None, _) => {}
     }
     address
 }
@@ -190,7 +213,9 @@ fn deciding<'e>(outcome: &Outcome, steps: &'e [Event]) -> Vec<&'e Event> {
     let counts = |event: &&Event| {
         let spoke = event.verdict != "declined" && wanted.contains(&event.phase);
         // A handler set by SetHandler, and an index page, are found on the way.
-        spoke || event.verdict.starts_with("go on") || event.notes.iter().any(|note| handler_in(&note.text, outcome))
+        spoke
+            || event.verdict.starts_with("go on")
+            || event.notes.iter().any(|note| handler_in(&note.text, outcome))
     };
     let mut last: Vec<&Event> = Vec::new();
     for event in steps.iter().filter(counts) {

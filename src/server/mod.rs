@@ -10,6 +10,7 @@ mod child;
 mod connection;
 mod detach;
 mod error_format;
+pub mod host;
 mod listen;
 mod log;
 mod outbox;
