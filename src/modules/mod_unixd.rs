@@ -1,10 +1,12 @@
 //! As whom the server runs.
 
-use super::core::rows;
+use super::core::{leading_number, rows};
 use crate::{
+    diag::{Apache, Diagnostic},
     engine::Module,
     policy::{Applied, Args, Mistake, Place, Setting, Within},
 };
+use bstr::ByteSlice;
 
 /// The module.
 pub static MODULE: Module = Module {
@@ -23,16 +25,50 @@ pub static MODULE: Module = Module {
     ..Module::NOTHING
 };
 
+/// What Apache says to `User root`, tabs and newlines as its log writes them.
+const ROOT: &str = "Error:\\tApache has not been designed to serve pages while\\n\\trunning as root.  There are known \
+     race conditions that\\n\\twill allow any local user to read any file on the system.\\n\\tIf you still desire to \
+     serve pages as root then\\n\\tadd -DBIG_SECURITY_HOLE to the CFLAGS env variable\\n\\tand then rebuild the \
+     server.\\n\\tIt is strongly suggested that you instead modify the User\\n\\tdirective in your httpd.conf file to \
+     list a non-root\\n\\tuser.\\n";
+
+/// The number behind `#`, as C's atoi reads it.
+fn numbered(word: &[u8]) -> Option<u32> {
+    let digits = word.strip_prefix(b"#")?;
+    Some(u32::try_from(leading_number(digits)).unwrap_or(0))
+}
+
 fn user(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     place.check_context(args, Within::GLOBAL_ONLY)?;
-    place.process().user = Some(Setting::new(args.text(0).into(), args.span));
+    let name = args.text(0);
+    let by_name = || place.system().user(&name.to_str_lossy()).map(|user| user.uid);
+    match numbered(name).or_else(by_name) {
+        Some(0) => {
+            let mistake = Mistake::new(ROOT).id("RX0610").at(args.at(0), "not this one");
+            return Err(mistake.note("Programs that the server starts would own the whole machine."));
+        }
+        Some(_) => place.process().user = Some(Setting::new(name.into(), args.span)),
+        None => place.warn(unknown(args, "AH00543", "user")),
+    }
     Ok(())
 }
 
 fn group(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     place.check_context(args, Within::GLOBAL_ONLY)?;
-    place.process().group = Some(Setting::new(args.text(0).into(), args.span));
+    let name = args.text(0);
+    match numbered(name).or_else(|| place.system().group(&name.to_str_lossy())) {
+        Some(_) => place.process().group = Some(Setting::new(name.into(), args.span)),
+        None => place.warn(unknown(args, "AH00544", "group")),
+    }
     Ok(())
+}
+
+/// Apache ends at an unknown name without saying in which line it stands.
+fn unknown(args: &Args<'_>, number: &str, kind: &str) -> Diagnostic {
+    let name = args.text(0).as_bstr();
+    Diagnostic::error("RX0611", args.at(0), format!("there is no {kind} {name}"))
+        .with_apache(Apache::Plain(format!("{number}: httpd: bad {kind} name {name}")))
+        .with_advice(format!("name a {kind} of this machine, or `#` and a number"))
 }
 
 fn chroot_dir(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {

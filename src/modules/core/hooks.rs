@@ -3,12 +3,13 @@
 
 use super::default_handler;
 use crate::{
+    diag::Span,
     engine::{
         Answer, Content, Cx, Hook, Order, Phase, Verdict, directory_walk, file_walk, if_walk, location_walk,
     },
     http::{Method, Status, request::Framing},
     policy::{
-        SaidExt,
+        SaidExt, Setting,
         core_conf::{HandlerName, Trace},
         place::server_root_relative,
     },
@@ -44,11 +45,9 @@ fn translate(cx: &mut Cx<'_>) -> Verdict {
         return Verdict::Status(Status(400));
     }
     let server = cx.core_server();
-    let Some(root) = &server.document_root else {
-        cx.note(format_args!("no DocumentRoot is set, so no URL is mapped to a file"));
-        cx.req.filename = uri;
-        return Verdict::Ok;
-    };
+    // Apache's is compiled in, `htdocs` under its own ServerRoot; the file system's root it is never.
+    let htdocs = server_root_relative(&cx.engine.policy.process.server_root, b"htdocs");
+    let root = server.document_root.clone().unwrap_or(Setting::new(htdocs, Span::BUILTIN));
     let path = server.path.value().and_then(|prefix| below(prefix, &uri)).unwrap_or(&uri);
     let relative = path.trim_start_with(|c| c == '/');
     // A name that climbs out of the root is refused by text, whatever the file system holds.

@@ -58,13 +58,12 @@ fn options(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
             [sign @ (b'+' | b'-'), name @ ..] => (Some(*sign), name),
             name => (None, name),
         };
-        let said = &mut place.dir::<CoreDir>().options;
-        if sign.is_none() && first {
-            said.replace(OptionBits::NONE, args.span);
-        } else if sign.is_some() == !said.relative || sign.is_none() && said.relative {
-            if !(sign.is_some() && first) {
-                return Err(mixed(&words));
-            }
+        let relative = words.first().is_some_and(signed);
+        if sign.is_some() != relative {
+            return Err(mixed(&words));
+        }
+        if first && !relative {
+            place.dir::<CoreDir>().options.replace(OptionBits::NONE, args.span);
         }
         let bits = option(name).ok_or_else(|| illegal(name).at(word.span, "no such option"))?;
         check_all_and_none(name, sign, first).map_err(|mistake| mistake.at(word.span, "this word"))?;
@@ -89,6 +88,10 @@ fn options(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     Ok(())
 }
 
+fn signed(word: &Word) -> bool {
+    matches!(word.text.first(), Some(b'+' | b'-'))
+}
+
 /// `All` and `None` bear no sign, and `All` comes first.
 fn check_all_and_none(name: &[u8], sign: Option<u8>, first: bool) -> Applied {
     for word in ["None", "All"] {
@@ -106,7 +109,6 @@ fn check_all_and_none(name: &[u8], sign: Option<u8>, first: bool) -> Applied {
 /// The message for a mixture of words with and without signs, with both ways to mend it.
 fn mixed(words: &[Word]) -> Mistake {
     let message = "Either all Options must start with + or -, or no Option may.";
-    let signed = |word: &Word| word.text.starts_with(b"+") || word.text.starts_with(b"-");
     let bare: Vec<String> =
         words.iter().map(|w| w.text.trim_start_with(|c| c == '+').to_str_lossy().into_owned()).collect();
     let plus = |w: &Word| if signed(w) { w.text.to_string() } else { format!("+{}", w.text) };

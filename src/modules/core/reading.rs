@@ -35,7 +35,12 @@ pub(super) const ROWS: &[Directive] = rows! {
 };
 
 fn error(_place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
-    let text = String::from_utf8_lossy(args.raw()).into_owned();
+    let words: Vec<_> = args.node.words().collect();
+    // One quoted word loses its quotes; in anything longer they are part of the message.
+    let text = match words.as_slice() {
+        [word] => word.text.to_string(),
+        _ => String::from_utf8_lossy(args.raw()).into_owned(),
+    };
     let text =
         if text.is_empty() { "The Error directive was used with no message.".to_owned() } else { text };
     Err(Mistake::new(text).id("RX0221").note("The author of this configuration put an Error here."))

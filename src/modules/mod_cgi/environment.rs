@@ -121,7 +121,7 @@ fn add_request(cx: &Cx<'_>, env: &mut Table) {
     }
     if let Some(prev) = &req.prev {
         let url = match cx.core().qualify_redirect.value_or(false) {
-            true => urls::construct_url(cx.engine, prev, &prev.target),
+            true => qualified_url(cx, prev),
             false => prev.uri.clone(),
         };
         env.set("REDIRECT_URL", url);
@@ -129,6 +129,17 @@ fn add_request(cx: &Cx<'_>, env: &mut Table) {
             env.set("REDIRECT_QUERY_STRING", args);
         }
     }
+}
+
+/// The URL of an earlier request in full: decoded, with the port that the client named.
+fn qualified_url(cx: &Cx<'_>, prev: &Request) -> BString {
+    let port = prev.host_port.unwrap_or_else(|| urls::server_port(cx.engine, prev));
+    let name = urls::server_name(cx.engine, prev);
+    let bare = name.contains(&b':') && !name.starts_with(b"[");
+    let host = if bare { [b"[", name.as_slice(), b"]"].concat() } else { name.to_vec() };
+    let port = if port == 80 { String::new() } else { format!(":{port}") };
+    let query = prev.args.as_ref().map(|args| [b"?", args.as_slice()].concat()).unwrap_or_default();
+    [b"http://", host.as_slice(), port.as_bytes(), &prev.uri, &query].concat().into()
 }
 
 fn earlier(req: &Request) -> impl Iterator<Item = &Request> {

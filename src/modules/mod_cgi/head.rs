@@ -78,6 +78,9 @@ fn take_over(cx: &mut Cx<'_>, head: &CgiHead) {
     for (name, value) in head.err_headers.iter() {
         if name.eq_ignore_ascii_case(b"Set-Cookie") {
             req.err_headers_out.append(name, value);
+        } else if name.eq_ignore_ascii_case(b"ETag") {
+            // Unlike the other fields it does not go along when another URL answers.
+            req.headers_out.set(name, value);
         } else {
             req.err_headers_out.merge(name, value);
         }

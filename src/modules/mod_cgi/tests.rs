@@ -319,7 +319,11 @@ fn a_status_that_is_none() {
 #[test]
 fn a_path_is_answered_by_the_server_itself() {
     let answer = "HTTP/1.1 200 OK\nX-A: 1\nContent-Length: 10\nContent-Type: foo/bar\n\nGET /plain";
-    check_head("Location: /plain?a\nX-A: 1\nContent-Type: foo/bar\nStatus: 200\n\n", answer, &[]);
+    check_head(
+        "Location: /plain?a\nX-A: 1\nContent-Type: foo/bar\nETag: \"x\"\nStatus: 200\n\n",
+        answer,
+        &[],
+    );
 }
 
 #[test]

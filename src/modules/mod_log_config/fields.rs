@@ -89,10 +89,9 @@ pub const ALL: &[Field] = &[
         });
     }),
     last("C", |_, req, name, out| escaped(out, name.and_then(|name| cookie(&req.headers_in, name)))),
+    // Apache counts the requests after which the connection is kept, this one included, and one less.
     last("k", |finished, req, _, out| {
-        // Apache counts an answer that closes the connection with the one before it.
-        let closing = u32::from(!finished.sent.keep_alive);
-        put(out, req.conn.keepalives.get().saturating_sub(closing));
+        put(out, req.conn.keepalives.get().saturating_sub(u32::from(!finished.sent.keep_alive)));
     }),
     first("r", |_, req, _, out| escaped(out, Some(&req.request_line))),
     first("D", |finished, _, _, out| put(out, finished.sent.duration.as_micros())),
@@ -134,6 +133,7 @@ fn header(out: &mut Vec<u8>, headers: &Headers, name: Option<&[u8]>) {
 fn header_out(_: &mut Finished<'_>, req: &Request, name: Option<&[u8]>, out: &mut Vec<u8>) {
     let Some(name) = name else { return out.push(b'-') };
     if name.eq_ignore_ascii_case(b"Content-Type")
+        && !req.status.is_header_only()
         && let Some(content_type) = &req.content_type
     {
         let bare = content_type.split(|&byte| byte == b';').next().unwrap_or_default();

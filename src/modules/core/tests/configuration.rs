@@ -254,6 +254,14 @@ fn listeners() {
 }
 
 #[test]
+fn users() {
+    check("User nobodyhere", "AH00543: httpd: bad user name nobodyhere");
+    check("Group nogrouphere", "AH00544: httpd: bad group name nogrouphere");
+    check("User #33\nGroup #33", "OK");
+    assert!(read("User #abc", &world()).has_errors());
+}
+
+#[test]
 fn limits() {
     check("LimitRequestLine -1", "1: LimitRequestLine \"-1\" must be a non-negative integer");
     check("LimitRequestFieldSize -1", "1: LimitRequestFieldsize \"-1\" must be a non-negative integer");
@@ -287,6 +295,8 @@ fn unknown_names() {
     check("Bogus", &format!("1: Invalid command 'Bogus', {unknown}"));
     check("RewriteEngine on", &format!("1: Invalid command 'RewriteEngine', {unknown}"));
     check("Error foo bar", "1: foo bar");
+    check("Error \"foo bar\"", "1: foo bar");
+    check("Error \"foo bar\" baz", "1: \"foo bar\" baz");
     check("Error", "1: The Error directive was used with no message.");
 }
 

@@ -94,7 +94,7 @@ fn tag(server: &str, outer: &str, inner: &str, expected: &str) {
     let part = |part: &str| match part {
         "1" => "I".to_owned(),
         "3" => "S".to_owned(),
-        "60a23e2f28000" => "M".to_owned(),
+        "60a24181e4000" => "M".to_owned(),
         other => other.to_owned(),
     };
     let parts: Vec<String> = tag.trim_start_matches("W/").trim_matches('"').split('-').map(part).collect();

@@ -103,7 +103,17 @@ impl Site {
 
     #[track_caller]
     fn over(text: &str, world: Memory) -> Site {
-        let loaded = read(&format!("DocumentRoot /srv\n{text}"), &world);
+        Site::of(&format!("DocumentRoot /srv\n{text}"), world)
+    }
+
+    #[track_caller]
+    fn without_root(world: Memory) -> Site {
+        Site::of("", world)
+    }
+
+    #[track_caller]
+    fn of(text: &str, world: Memory) -> Site {
+        let loaded = read(text, &world);
         let errors: Vec<_> = loaded.first_error().into_iter().map(|e| &e.headline).collect();
         assert!(errors.is_empty(), "{errors:?}");
         let engine = Engine::new(Arc::new(loaded.policy), &modules(), Arc::new(world));

@@ -249,3 +249,10 @@ fn server_path_is_cut_off_where_it_ends_at_a_slash() {
     check(config, "GET /sub/a.html\nHost: v2\n", "200");
     check(config, "GET /subx/a.html\nHost: v2\n", "404");
 }
+
+#[test]
+fn without_a_document_root_the_file_system_is_not_served() {
+    let world = world().with("/etc/passwd", "secret").with("/etc/httpd/htdocs/page", "page");
+    assert_eq!(Site::without_root(world.clone()).marks("GET /etc/passwd"), "404");
+    assert_eq!(Site::without_root(world).marks("GET /page"), "200");
+}
