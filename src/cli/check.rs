@@ -32,7 +32,7 @@ impl Check {
         }
         let loaded = config::load(&load);
         let mut findings = loaded.diagnostics.clone();
-        findings.extend(lint::lint(&loaded.nodes, &Disk));
+        findings.extend(lint::lint(&loaded.nodes, loaded.sources(), &Disk));
         let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         for found in &findings {
             if !report::print(&report::finding(found, loaded.sources(), self.format, color)) {

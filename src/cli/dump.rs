@@ -95,9 +95,10 @@ fn show_address(address: &VhostAddress) -> String {
 /// any address, else the name of its address.
 fn name(policy: &Policy, number: usize) -> BString {
     let server = &policy.servers[number];
-    let main = || policy.main().core().name.value().cloned().unwrap_or_else(|| local_host::name().0.into());
-    if let Some(own) = server.core().name.value() {
-        return own.clone();
+    let of_main = &policy.main().core().name;
+    let main = || of_main.value().cloned().unwrap_or_else(|| local_host::name().0.into());
+    if let Some(own) = server.core().name.as_ref().filter(|own| own.at != of_main.at()) {
+        return own.value.clone();
     }
     match server.addresses.iter().map(|address| address.ip).collect::<Option<Vec<IpAddr>>>() {
         Some(addresses) => {

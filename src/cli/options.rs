@@ -93,11 +93,6 @@ impl Options {
         self.defines.iter().any(|define| define == name.as_bytes())
     }
 
-    /// Whether nothing was said at all.
-    pub fn is_empty(&self) -> bool {
-        *self == Options::default()
-    }
-
     fn define(&mut self, name: &[u8]) {
         if !self.defines.iter().any(|known| known == name) {
             self.defines.push(name.to_vec());

@@ -68,13 +68,13 @@ pub fn directives(tables: &Tables) -> String {
     let mut text = String::new();
     for table in tables.active() {
         for row in table.directives {
-            describe(row, table.source, &mut text);
+            describe(row, table.source, table.configs.is_empty(), &mut text);
         }
     }
     text
 }
 
-fn describe(row: &Directive, source: &str, text: &mut String) {
+fn describe(row: &Directive, source: &str, keeps_nothing: bool, text: &mut String) {
     let scope = row.scope;
     let anywhere = scope.meets(Scope::OPTIONS.or(Scope::FILEINFO).or(Scope::INDEXES))
         || (scope.has(Scope::RSRC_CONF)
@@ -85,7 +85,14 @@ fn describe(row: &Directive, source: &str, text: &mut String) {
         (false, false) => "only inside <Directory>, <Files>, <Location>, or <If>",
     };
     let usage = if row.usage.is_empty() { String::new() } else { format!("\t{}\n", row.usage) };
-    let _ = writeln!(text, "{} ({source})\n{usage}\tAllowed in *.conf {place}{}", row.name, overrides(scope));
+    let inside = keeps_nothing && scope.meets(Scope::ALL.or(Scope::ACCESS_CONF));
+    let warning = if inside { " [no per-dir config]" } else { "" };
+    let _ = writeln!(
+        text,
+        "{} ({source})\n{usage}\tAllowed in *.conf {place}{warning}{}",
+        row.name,
+        overrides(scope)
+    );
 }
 
 /// Which AllowOverride lets it into `.htaccess`.
@@ -123,7 +130,7 @@ mod tests {
             apply: |_, _| Ok(()),
         };
         let mut text = String::new();
-        describe(&row, "mod_x.c", &mut text);
+        describe(&row, "mod_x.c", false, &mut text);
         assert_eq!(text, format!("X (mod_x.c)\n\ta thing\n\tAllowed in *.conf {expected}\n"));
     }
 

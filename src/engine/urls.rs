@@ -46,21 +46,16 @@ pub fn server_port(engine: &Engine, request: &Request) -> u16 {
     let core: &CoreDir = request.conf.conf.get();
     let server = engine.policy.servers[request.server].core();
     let physical = core.canonical_port.value_or(false).then(|| request.conn.local.port());
+    let own = server.port.value().copied();
     match core.canonical_name.value_or(CanonicalName::Off) {
-        CanonicalName::Off => request
-            .host_port
-            .or(request.hostname.is_some().then_some(()).and_then(|()| plain_host_port(request)))
-            .or(physical)
-            .or_else(|| server.port.value().copied())
-            .unwrap_or_else(|| request.conn.local.port()),
-        CanonicalName::On | CanonicalName::Dns => server.port.value().copied().or(physical).unwrap_or(80),
+        CanonicalName::Off | CanonicalName::Dns => request.host_port.or(physical).or(own),
+        CanonicalName::On => own.or(physical),
     }
+    .unwrap_or(DEFAULT_PORT)
 }
 
-/// A Host field without a port means the scheme's own; Apache then takes the connection's.
-fn plain_host_port(request: &Request) -> Option<u16> {
-    Some(request.conn.local.port())
-}
+/// The port of `http` (ap_default_port).
+const DEFAULT_PORT: u16 = 80;
 
 /// An absolute URL for a path of this server (ap_construct_url).
 pub fn construct_url(engine: &Engine, request: &Request, path: &[u8]) -> BString {
@@ -71,7 +66,7 @@ pub fn construct_url(engine: &Engine, request: &Request, path: &[u8]) -> BString
     } else {
         url.extend_from_slice(&name);
     }
-    if port != 80 {
+    if port != DEFAULT_PORT {
         url.extend_from_slice(format!(":{port}").as_bytes());
     }
     url.extend_from_slice(path);

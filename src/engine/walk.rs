@@ -60,7 +60,9 @@ impl Running {
     }
 
     fn reads_htaccess(&self) -> bool {
-        self.overrides.classes != 0 || self.overrides.list.as_ref().is_some_and(|list| !list.0.is_empty())
+        self.overrides.classes != 0
+            || self.overrides.nonfatal != 0
+            || self.overrides.list.as_ref().is_some_and(|list| !list.0.is_empty())
     }
 }
 

@@ -1,6 +1,6 @@
 //! An explanation for programs: one object with the same content as the text.
 
-use super::Explanation;
+use super::{Explanation, Reason};
 use crate::{
     diag::{Sources, Span},
     engine::{Event, LogEntry},
@@ -13,7 +13,9 @@ pub fn json(explanation: &Explanation) -> Value {
     let sources = &explanation.sources;
     let outcome = &explanation.outcome;
     let text = |bytes: &Option<BString>| bytes.as_ref().map(|bytes| bytes.to_str_lossy().into_owned());
-    let reasons = explanation.decided_by.iter().map(|reason| reason_of(&reason.text, reason.at, sources));
+    let reasons = |reasons: &[Reason]| -> Vec<Value> {
+        reasons.iter().map(|reason| reason_of(&reason.text, reason.at, sources)).collect()
+    };
     json!({
         "method": explanation.question.method,
         "target": explanation.question.target.to_str_lossy(),
@@ -27,7 +29,8 @@ pub fn json(explanation: &Explanation) -> Value {
             "location": text(&outcome.location),
             "error_document": text(&outcome.error_document),
         },
-        "decided_by": reasons.collect::<Vec<_>>(),
+        "decided_by": reasons(&explanation.decided_by),
+        "ignored": reasons(&explanation.ignored),
         "vhost": explanation.vhost.map(|span| place(span, sources)),
         "steps": explanation.steps.iter().map(|event| step(event, sources)).collect::<Vec<_>>(),
         "log": explanation.log.iter().map(entry).collect::<Vec<_>>(),

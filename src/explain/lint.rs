@@ -1,10 +1,10 @@
 //! What Apache accepts in silence and hardly anybody means.
 //!
-//! Lints look at the directive tree as it is written. All of them are warnings: a server starts
-//! with every one of them.
+//! Lints look at the directive tree as it is written. They are warnings, since a server starts with
+//! every one of them, except where they follow up an error that the reader found.
 
 use crate::{
-    diag::{Diagnostic, Span},
+    diag::{Apache, Diagnostic, Sources, Span},
     syntax::{Node, Word},
     system::{self, System},
 };
@@ -27,7 +27,7 @@ struct Directory<'n> {
 
 /// Runs all lints over a configuration. One that has neither Listen nor DocumentRoot, nor a virtual
 /// host, is taken for a piece of one.
-pub fn lint(nodes: &[Node], system: &dyn System) -> Vec<Diagnostic> {
+pub fn lint(nodes: &[Node], sources: &Sources, system: &dyn System) -> Vec<Diagnostic> {
     let whole = [&b"Listen"[..], b"DocumentRoot", b"<VirtualHost"];
     let fragment = !every(nodes).iter().any(|node| whole.iter().any(|name| node.is(name)));
     let directories = every(nodes).into_iter().filter_map(plain_directory).collect();
@@ -40,6 +40,7 @@ pub fn lint(nodes: &[Node], system: &dyn System) -> Vec<Diagnostic> {
     }
     found.extend(every(nodes).into_iter().filter_map(options_all));
     found.extend(nothing_executes(&scene));
+    found.extend(nested(nodes, sources));
     found.sort_by_key(|diagnostic| diagnostic.span().map(|span| (span.file, span.start)));
     found
 }
@@ -82,6 +83,27 @@ fn odd_path(directory: &Directory<'_>) -> Option<Diagnostic> {
         );
     }
     None
+}
+
+/// RX0715: a `<Directory>` in another, which was not closed before it. The reader goes on as if it had
+/// been; who closes both at the end gets this error next.
+fn nested(nodes: &[Node], sources: &Sources) -> Vec<Diagnostic> {
+    let open = |node: &Node| node.is(b"<Directory") && node.close.is_none();
+    let pairs = nodes.windows(2).filter(|pair| open(&pair[0]) && pair[1].is(b"<Directory"));
+    let error = |pair: &[Node]| {
+        let inner = &pair[1];
+        let (file, line) = (sources.name(inner.span.file), inner.line);
+        let apache = format!(
+            "AH00526: Syntax error on line {line} of {file}:\n<Directory not allowed in <Directory> context"
+        );
+        Diagnostic::error("RX0715", inner.span, "<Directory> cannot stand inside <Directory>")
+            .with_label("stands inside the one above, as it is written")
+            .with_context(pair[0].span, "still open")
+            .with_note("sections for paths below one another are siblings: the shorter path is applied first")
+            .with_apache(Apache::Plain(apache))
+            .with_advice("close the first section before this one; both `</Directory>` at the end do not help")
+    };
+    pairs.map(error).collect()
 }
 
 /// RX0711: a path that does not exist.

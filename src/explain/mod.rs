@@ -31,6 +31,8 @@ pub struct Reason {
     pub at: Option<Span>,
     /// In words.
     pub text: String,
+    /// The phase in which it counted.
+    pub phase: Phase,
 }
 
 /// All that is to be told.
@@ -42,6 +44,8 @@ pub struct Explanation {
     pub outcome: Outcome,
     /// The settings that made it so.
     pub decided_by: Vec<Reason>,
+    /// Files that one would expect to count, and why they do not.
+    pub ignored: Vec<Reason>,
     /// Every step of the decision.
     pub steps: Vec<Event>,
     /// The opening line of the virtual host, if it is not the main server.
@@ -146,53 +150,67 @@ fn explain(
     chain.reverse();
     let log = chain.iter().flat_map(|request| request.log.iter().cloned()).collect();
     let vhost = (request.server != 0).then(|| engine.policy.servers[request.server].span);
-    Explanation { question, outcome, decided_by, steps, vhost, log, sources: worker.sources }
+    let ignored = ignored_files(&steps);
+    Explanation { question, outcome, decided_by, ignored, steps, vhost, log, sources: worker.sources }
 }
 
 /// The reasons that made the outcome: those of the step that ended the request, and for a file or a
 /// program those that found it and allowed it.
 fn reasons(outcome: &Outcome, engine: &Engine, request: &Request, steps: &[Event]) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    match outcome.kind {
-        Kind::Served | Kind::Executed => {
-            let wanted = [Phase::Translate, Phase::AccessEx, Phase::Authz, Phase::Type, Phase::Handler];
-            let found = |event: &&Event| wanted.contains(&event.phase) && event.verdict != "declined";
-            last_of_each(steps.iter().filter(found), &mut reasons);
-            settings(outcome, engine, request, &mut reasons);
+    if matches!(outcome.kind, Kind::Served | Kind::Executed) {
+        deciding(outcome, steps).into_iter().for_each(|event| push_notes(event, &mut reasons));
+        // Of what was found out about the file, only the handler counts for a program.
+        if outcome.kind == Kind::Executed {
+            reasons.retain(|reason| reason.phase != Phase::Type || handler_in(&reason.text, outcome));
         }
-        _ => {
-            let ended = |event: &&Event| !matches!(event.verdict.as_str(), "declined" | "ok" | "wait");
-            if let Some(event) = steps.iter().find(ended) {
-                push_notes(event, &mut reasons);
-            }
-            if reasons.is_empty() {
-                let told = steps.iter().rev().find(|event| !event.notes.is_empty());
-                told.into_iter().for_each(|event| push_notes(event, &mut reasons));
-            }
+        reasons.retain(|reason| reason.at.is_some());
+        settings(outcome, engine, request, &mut reasons);
+    } else {
+        let status = outcome.status.0.to_string();
+        let ended = steps.iter().find(|event| event.depth == 0 && event.verdict.starts_with(&status));
+        let told = || steps.iter().rev().find(|event| event.depth == 0 && !event.notes.is_empty());
+        let event = ended.filter(|event| !event.notes.is_empty()).or_else(told);
+        if outcome.kind == Kind::NotFound {
+            let mapped = steps.iter().find(|event| event.depth == 0 && event.phase == Phase::Translate);
+            mapped.into_iter().for_each(|event| push_notes(event, &mut reasons));
         }
+        event.into_iter().for_each(|event| push_notes(event, &mut reasons));
     }
     if reasons.is_empty() {
-        reasons.push(Reason { at: None, text: "no directive says anything about it".to_owned() });
+        let text = "no directive says anything about it".to_owned();
+        reasons.push(Reason { at: None, text, phase: Phase::Handler });
     }
     reasons
 }
 
-/// The notes of the last event of each phase, in the order of the phases.
-fn last_of_each<'e>(events: impl Iterator<Item = &'e Event>, reasons: &mut Vec<Reason>) {
+/// The last event of each phase that finds a file, allows it or names its handler.
+fn deciding<'e>(outcome: &Outcome, steps: &'e [Event]) -> Vec<&'e Event> {
+    let wanted = [Phase::Translate, Phase::AccessEx, Phase::Authz, Phase::Type, Phase::Handler];
+    let counts = |event: &&Event| {
+        let spoke = event.verdict != "declined" && wanted.contains(&event.phase);
+        // A handler set by SetHandler, and an index page, are found on the way.
+        spoke || event.verdict.starts_with("go on") || event.notes.iter().any(|note| handler_in(&note.text, outcome))
+    };
     let mut last: Vec<&Event> = Vec::new();
-    for event in events {
+    for event in steps.iter().filter(counts) {
         last.retain(|known| known.phase != event.phase);
         last.push(event);
     }
     last.sort_by_key(|event| event.phase);
-    last.into_iter().for_each(|event| push_notes(event, reasons));
+    last
+}
+
+fn handler_in(text: &str, outcome: &Outcome) -> bool {
+    let handler = outcome.handler.as_ref().map(ToString::to_string);
+    handler.is_some_and(|handler| !handler.is_empty() && text.contains(&handler))
 }
 
 fn push_notes(event: &Event, reasons: &mut Vec<Reason>) {
     for note in &event.notes {
-        let reason = Reason { at: note.at, text: note.text.clone() };
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
+        // One directive is told of once, by the first who had a reason to.
+        if note.at.is_none() || !reasons.iter().any(|reason| reason.at == note.at) {
+            reasons.push(Reason { at: note.at, text: note.text.clone(), phase: event.phase });
         }
     }
 }
@@ -201,19 +219,41 @@ fn push_notes(event: &Event, reasons: &mut Vec<Reason>) {
 fn settings(outcome: &Outcome, engine: &Engine, request: &Request, reasons: &mut Vec<Reason>) {
     use crate::policy::{CoreDir, OptionBits, SaidExt};
     let core: &CoreDir = request.conf.conf.get();
-    let mut add = |at: Span, text: &str| {
-        if !reasons.iter().any(|reason| reason.at == Some(at)) {
-            reasons.push(Reason { at: Some(at), text: text.to_owned() });
-        }
-    };
+    if outcome.kind == Kind::Served && matches!(core.force_type.value(), Some(Some(_))) {
+        reasons.retain(|reason| reason.phase != Phase::Type);
+        add(reasons, core.force_type.at(), "ForceType names the media type, whatever the suffix says");
+    }
+    if outcome.kind == Kind::Executed && !reasons.iter().any(|reason| handler_in(&reason.text, outcome)) {
+        add(reasons, core.handler.at(), "SetHandler makes every file here a program");
+    }
     if outcome.kind == Kind::Executed && core.options.bits.has(OptionBits::EXEC_CGI) {
-        add(core.options.decided_by(OptionBits::EXEC_CGI), "Options ExecCGI holds here");
+        add(reasons, core.options.decided_by(OptionBits::EXEC_CGI), "Options ExecCGI holds here");
     }
     let server = engine.policy.servers[request.server].core();
     if let Some(root) = server.document_root.value()
         && request.context_prefix.is_none()
         && request.filename.starts_with(root)
     {
-        add(server.document_root.at(), "the URL is looked up below DocumentRoot");
+        add(reasons, server.document_root.at(), "the URL is looked up below DocumentRoot");
     }
+}
+
+fn add(reasons: &mut Vec<Reason>, at: Span, text: &str) {
+    if !at.is_builtin() && !reasons.iter().any(|reason| reason.at == Some(at)) {
+        reasons.push(Reason { at: Some(at), text: text.to_owned(), phase: Phase::Storage });
+    }
+}
+
+/// `.htaccess` files that are there and were not read.
+fn ignored_files(steps: &[Event]) -> Vec<Reason> {
+    let mut ignored: Vec<Reason> = Vec::new();
+    for event in steps.iter().filter(|event| event.phase == Phase::Storage) {
+        for note in event.notes.iter().filter(|note| note.text.contains(" is there, but is not read")) {
+            let reason = Reason { at: note.at, text: note.text.clone(), phase: event.phase };
+            if !ignored.contains(&reason) {
+                ignored.push(reason);
+            }
+        }
+    }
+    ignored
 }

@@ -21,12 +21,20 @@ pub fn text(explanation: &Explanation) -> String {
         let _ = writeln!(out, "because {}", reason.text);
         snippet(reason.at, sources, &mut out);
     }
+    for reason in &explanation.ignored {
+        let _ = writeln!(out, "note: {}", reason.text);
+        snippet(reason.at, sources, &mut out);
+    }
     if let Some(vhost) = explanation.vhost {
         let _ = writeln!(out, "\nvirtual host");
         snippet(Some(vhost), sources, &mut out);
     }
     let _ = writeln!(out, "\nstep by step");
+    let mut before = None;
     for event in &explanation.steps {
+        if event.depth == 0 && before.replace(event.phase).is_some_and(|phase| phase > event.phase) {
+            let _ = writeln!(out, "then, for another URL, from the top");
+        }
         step(event, sources, &mut out);
     }
     if !explanation.log.is_empty() {

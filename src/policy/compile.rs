@@ -277,10 +277,24 @@ impl<'t> Compiler<'t> {
         }
     }
 
+    /// What Apache logs of a mistake that `AllowOverride Nonfatal=` forgives.
+    fn forgiven(&self, node: &Node, mistake: &Mistake) -> String {
+        if nonfatal_bit(mistake.id) == 1 {
+            return format!("AH02295: {} in .htaccess forbidden by AllowOverride", self.canonical_name(node));
+        }
+        let name = node.name.to_ascii_lowercase();
+        format!(
+            "AH02296: Unknown directive {} perhaps misspelled or defined by a module not included in the server configuration",
+            name.as_bstr()
+        )
+    }
+
     /// A mistake as a diagnostic, with Apache's two lines where it prints two.
     fn diagnostic(&self, node: &Node, mistake: Mistake, at: At<'_>) -> Diagnostic {
         let place = self.sources.place(node.span);
+        let forgiven = at.overrides.is_some_and(|o| o.nonfatal & nonfatal_bit(mistake.id) != 0);
         let apache = match at.overrides {
+            Some(_) if forgiven => Apache::Plain(self.forgiven(node, &mistake)),
             Some(_) => Apache::Plain(format!("{}: {}", place.file, mistake.message)),
             None => Apache::Plain(format!(
                 "AH00526: Syntax error on line {} of {}:\n{}",
@@ -288,7 +302,6 @@ impl<'t> Compiler<'t> {
             )),
         };
         let span = mistake.span.unwrap_or(if node.args.is_empty() { node.name_span } else { node.args_span });
-        let forgiven = at.overrides.is_some_and(|o| o.nonfatal & nonfatal_bit(mistake.id) != 0);
         let severity = if forgiven { Severity::Warning } else { Severity::Error };
         let headline = mistake.message.lines().next().unwrap_or_default().to_owned();
         let mut diagnostic = Diagnostic::new(mistake.id, severity, span, headline)
@@ -395,8 +408,8 @@ fn call(place: &mut Place<'_, '_>, row: &Directive, node: &Node) -> Applied {
         }
         Shape::EachWithFirst => wrong("requires at least two arguments"),
         Shape::Flag => match words.first().map(|word| word.text.to_ascii_lowercase()) {
-            Some(text) if count == 1 && text == b"on" => once(place, &words, true),
-            Some(text) if count == 1 && text == b"off" => once(place, &words, false),
+            Some(text) if text == b"on" => once(place, &words, true),
+            Some(text) if text == b"off" => once(place, &words, false),
             _ => Err(Mistake::new(format!("{} must be On or Off", row.name)).id("RX0204")),
         },
     }

@@ -186,14 +186,36 @@ pub enum HandlerName {
 }
 
 /// `FileETag`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ETagFlags {
-    /// Effective bits: 1 None, 2 MTime, 4 INode, 8 Size, 16 All, 32 Digest, as Apache numbers them.
+    /// Words without a sign; 0 if there were none. 1 None, 2 MTime, 4 INode, 8 Size, 32 Digest, as
+    /// Apache numbers them.
     pub bits: u8,
-    /// Bits with `+`.
+    /// Words with `+`.
     pub added: u8,
-    /// Bits with `-`.
+    /// Words with `-`.
     pub removed: u8,
+}
+
+impl ETagFlags {
+    /// What `inner` makes of `outer`. Words with signs work on words with signs only: the others
+    /// that hold around them are forgotten, which is Apache's way and not that of `Options`.
+    fn merge(inner: ETagFlags, outer: ETagFlags) -> ETagFlags {
+        if inner.bits != 0 {
+            return inner;
+        }
+        let added = outer.added & !inner.removed | inner.added;
+        let removed = outer.removed & !inner.added | inner.removed;
+        ETagFlags { bits: 0, added, removed }
+    }
+
+    /// The parts that hold; MTime and Size if none is left.
+    pub fn effective(self) -> u8 {
+        match self.bits & !self.removed | self.added {
+            0 => 2 | 8,
+            bits => bits,
+        }
+    }
 }
 
 /// `UseCanonicalName`.
@@ -426,7 +448,12 @@ impl Config for CoreDir {
             error_documents,
             accept_path_info: self.accept_path_info.over(&outer.accept_path_info),
             encoded_slashes: self.encoded_slashes.over(&outer.encoded_slashes),
-            etag: self.etag.over(&outer.etag),
+            etag: match (self.etag, outer.etag) {
+                (Some(inner), Some(outer)) => {
+                    Some(Setting::new(ETagFlags::merge(inner.value, outer.value), inner.at))
+                }
+                (inner, outer) => inner.or(outer),
+            },
             sendfile: self.sendfile.over(&outer.sendfile),
             content_md5: self.content_md5.over(&outer.content_md5),
             canonical_name: self.canonical_name.over(&outer.canonical_name),

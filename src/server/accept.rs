@@ -26,9 +26,19 @@ pub struct Acceptor {
     /// How many more may be accepted in this turn.
     budget: usize,
     paused: Option<Instant>,
-    /// The error that made it pause, told once until accepting works again.
-    failure: Option<io::Error>,
+    /// Why it pauses, told once until accepting works again.
+    failure: Option<Failure>,
     told: bool,
+    /// Being full is told once in the life of a configuration.
+    full_told: bool,
+}
+
+#[derive(Debug)]
+enum Failure {
+    /// No descriptors left.
+    Error(io::Error),
+    /// As many connections as there may be.
+    Full,
 }
 
 #[derive(Debug)]
@@ -53,7 +63,7 @@ impl Acceptor {
             let local = Some(listener.bound).filter(|bound| !bound.ip().is_unspecified());
             sockets.push(Socket { socket, local, ready: true });
         }
-        Ok(Acceptor { sockets, budget: BATCH, paused: None, failure: None, told: false })
+        Ok(Acceptor { sockets, budget: BATCH, paused: None, failure: None, told: false, full_told: false })
     }
 
     /// An event says that there is a connection.
@@ -83,7 +93,7 @@ impl Acceptor {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.ready = false,
                 Err(error) if is_exhaustion(&error) => {
                     self.paused = Some(now + PAUSE);
-                    self.failure = Some(error).filter(|_| !self.told);
+                    self.failure = Some(Failure::Error(error)).filter(|_| !self.told);
                     break;
                 }
                 // The client left before it was accepted, or the network had something to say.
@@ -94,6 +104,20 @@ impl Acceptor {
         None
     }
 
+    /// There are as many connections as there may be.
+    pub fn full(&mut self, now: Instant) {
+        self.budget = BATCH;
+        if self.sockets.iter().any(|socket| socket.ready) {
+            self.paused = Some(now + PAUSE);
+            self.failure = Some(Failure::Full).filter(|_| !std::mem::replace(&mut self.full_told, true));
+        }
+    }
+
+    /// A connection has ended, so there may be room again.
+    pub fn room(&mut self) {
+        self.paused = None;
+    }
+
     /// How long until accepting goes on by itself; `None`: not before an event.
     pub fn timeout(&self, now: Instant) -> Option<Duration> {
         let waiting = self.sockets.iter().any(|socket| socket.ready);
@@ -102,16 +126,22 @@ impl Acceptor {
 
     /// What there is to be said in the error log.
     pub fn failure(&mut self) -> Option<Logged> {
-        let error = self.failure.take()?;
+        let failure = self.failure.take()?;
         self.told = true;
-        let entry = LogEntry {
-            level: 3,
-            module: "core",
-            os_error: error.raw_os_error(),
-            number: "AH00467",
-            text: "apr_socket_accept: no descriptors left, accepting pauses until some are free".into(),
-            explanation: None,
+        let (os_error, number, text) = match failure {
+            Failure::Error(error) => (
+                error.raw_os_error(),
+                "AH00467",
+                "apr_socket_accept: no descriptors left, accepting pauses until some are free",
+            ),
+            Failure::Full => (
+                None,
+                "AH00484",
+                "server reached MaxRequestWorkers setting, consider raising the MaxRequestWorkers setting",
+            ),
         };
+        let (module, text) = (if os_error.is_some() { "core" } else { "mpm_event" }, text.into());
+        let entry = LogEntry { level: 3, module, os_error, number, text, explanation: None };
         Some(Logged { server: 0, client: None, entry })
     }
 

@@ -34,6 +34,9 @@ const LINGER_ALL: Duration = Duration::from_secs(30);
 /// Most steps in one turn, so that one busy connection does not hold up the others.
 const STEPS: usize = 64;
 
+/// Most that is heard of a program before what it said is written.
+const HEAR: usize = 16;
+
 /// How far its end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -175,9 +178,15 @@ impl Conn {
                 Phase::Lingering(until) => return self.linger(until, tools),
                 Phase::Open | Phase::Closing => {}
             }
-            let mut moved = self.write(tools);
-            moved |= self.hear_program(tools);
-            moved |= self.read(tools);
+            let mut moved = self.read(tools);
+            // What is heard in one go is written in one call.
+            for _ in 0..HEAR {
+                if !self.hear_program(tools) {
+                    break;
+                }
+                moved = true;
+            }
+            moved |= self.write(tools);
             if self.phase == Phase::Closing && self.outbox.is_empty() && !self.drained_due {
                 self.shut(tools);
             } else if !moved {

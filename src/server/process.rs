@@ -30,8 +30,8 @@ pub struct Identity {
 
 /// Whom `User` and `Group` name; nobody if the server is not root, which then cannot change.
 pub fn identity(process: &Process) -> Result<Option<Identity>, StartError> {
-    let user = process.user.value().map(|user| find_user(user)).transpose()?;
-    let gid = process.group.value().map(|group| find_group(group)).transpose()?;
+    let user = process.user.value().map(find_user).transpose()?;
+    let gid = process.group.value().map(find_group).transpose()?;
     if !Uid::effective().is_root() {
         return Ok(None);
     }

@@ -286,8 +286,7 @@ struct Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         if let Some(load) = self.loads.get(self.id) {
-            // Nobody hands it a connection any more.
-            load.store(usize::MAX / 2, Ordering::Relaxed);
+            load.store(worker::ENDED, Ordering::Relaxed);
         }
         let _ = self.tell.send(Event::Ended);
     }
@@ -306,6 +305,7 @@ fn start_workers(
         (0..count).map(|_| worker::post_office()).collect::<Result<_, _>>().map_err(failed)?;
     let posts: Vec<Post> = offices.iter().map(|(post, _, _)| post.clone()).collect();
     let loads: Arc<[AtomicUsize]> = (0..count).map(|_| AtomicUsize::new(0)).collect();
+    let most = most_connections(&config.engine.policy);
     let mut threads = Vec::with_capacity(count);
     for (id, (_, poll, inbox)) in offices.into_iter().enumerate() {
         let start = worker::Start {
@@ -316,6 +316,7 @@ fn start_workers(
             loads: loads.clone(),
             config: config.clone(),
             resolver: resolver.clone(),
+            most,
         };
         let ending = Ending { id, loads: loads.clone(), tell: tell.clone() };
         let work = move || {
@@ -327,6 +328,17 @@ fn start_workers(
         threads.push(thread::Builder::new().name(format!("worker {id}")).spawn(work).map_err(failed)?);
     }
     Ok((posts, threads))
+}
+
+/// A quarter of the descriptors is kept for files and programs. `MaxRequestWorkers` bounds the
+/// connections only where it is said: with Apache's event mpm it counts those that are being served,
+/// and as many again, twice, may be idle (AsyncRequestWorkerFactor).
+fn most_connections(policy: &Policy) -> usize {
+    use nix::sys::resource::{Resource, getrlimit};
+    let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft.min(DESCRIPTORS));
+    let room = descriptors / 4 * 3;
+    let said = policy.process.max_request_workers.value().map(|most| u64::from(*most).saturating_mul(3));
+    usize::try_from(said.unwrap_or(room).min(room)).unwrap_or(usize::MAX).max(1)
 }
 
 /// Idle connections cost a descriptor each, so the soft limit is raised as far as is sensible.

@@ -259,10 +259,7 @@ fn programs_get_their_environment_and_input_and_their_output_is_relayed() {
     site.script("cat", "echo Content-Type: text/plain; echo; cat");
     assert!(site.get("/run/env").contains("hello\n/\n"));
     let input = "0123456789".repeat(30_000);
-    let request = format!(
-        "POST /run/cat HTTP/1.0\r\nContent-Length: {}\r\n\r\n{input}",
-        input.len()
-    );
+    let request = format!("POST /run/cat HTTP/1.0\r\nContent-Length: {}\r\n\r\n{input}", input.len());
     assert!(body(&site.ask(&request)) == input);
 }
 
@@ -339,10 +336,14 @@ fn no_descriptor_and_no_zombie_is_left_behind() {
     }
     let own = std::process::id();
     let zombies = || {
-        let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("stat")).ok());
+        let processes = fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("stat")).ok());
         let zombie = |stat: &String| {
             let mut fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
-            fields.next() == Some("Z") && fields.next() == Some(own.to_string().as_str()) && stat.contains("(hello)")
+            fields.next() == Some("Z")
+                && fields.next() == Some(own.to_string().as_str())
+                && stat.contains("(hello)")
         };
         processes.filter(zombie).count()
     };

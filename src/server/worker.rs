@@ -33,6 +33,9 @@ const SCRATCH: usize = 64 * 1024;
 /// Events taken at a time.
 const EVENTS: usize = 256;
 
+/// The load of a worker that has ended: nobody hands it a connection.
+pub const ENDED: usize = usize::MAX / 2;
+
 /// Kinds of tokens besides those of programs.
 mod token {
     pub const CONNECTION: u8 = 0;
@@ -209,6 +212,7 @@ pub struct EventLoop {
     posts: Vec<Post>,
     loads: Arc<[AtomicUsize]>,
     acceptor: Acceptor,
+    most: usize,
     accepted: u64,
     conns: Slab<Conn>,
     tools: Tools,
@@ -234,12 +238,14 @@ pub struct Start {
     pub config: Arc<Config>,
     /// Looks up names.
     pub resolver: Resolver,
+    /// Most connections of all workers together.
+    pub most: usize,
 }
 
 impl EventLoop {
     /// Registers the listening sockets.
     pub fn new(start: Start) -> io::Result<EventLoop> {
-        let Start { id, poll, inbox, posts, loads, config, resolver } = start;
+        let Start { id, poll, inbox, posts, loads, config, resolver, most } = start;
         let tools = Tools {
             registry: poll.registry().try_clone()?,
             programs: Slab::default(),
@@ -262,6 +268,7 @@ impl EventLoop {
             posts,
             loads,
             acceptor,
+            most,
             accepted: 0,
             conns,
             tools,
@@ -320,6 +327,7 @@ impl EventLoop {
         if conn.is_dead() {
             self.conns.remove(key);
             self.count(self.id, false);
+            self.acceptor.room();
         }
     }
 
@@ -389,7 +397,12 @@ impl EventLoop {
             return;
         }
         let now = self.tools.now;
-        while let Some((socket, client, local)) = self.acceptor.next(now) {
+        loop {
+            if self.is_full() {
+                self.acceptor.full(now);
+                break;
+            }
+            let Some((socket, client, local)) = self.acceptor.next(now) else { break };
             let least = self.least_loaded();
             self.count(least, true);
             match self.posts.get(least).filter(|_| least != self.id) {
@@ -400,6 +413,12 @@ impl EventLoop {
         if let Some(failure) = self.acceptor.failure() {
             self.current.config.logs.error(&failure, &mut self.tools.line);
         }
+    }
+
+    /// Whether all workers together have as many connections as there may be.
+    fn is_full(&self) -> bool {
+        let all = self.loads.iter().map(|load| load.load(Ordering::Relaxed));
+        all.filter(|load| *load < ENDED).fold(0, usize::saturating_add) >= self.most
     }
 
     /// The worker that has fewest connections: this one unless another has clearly fewer.

@@ -420,9 +420,21 @@ impl Exchange {
             }
             State::Head => self.close(step),
             State::Program(_) => self.program_deadline(step),
-            State::Waiting(_) | State::Discarding(_) | State::Sending(_) => self.client_gone(step),
+            State::Discarding(_) => self.body_timed_out(step),
+            State::Waiting(_) | State::Sending(_) => self.client_gone(step),
             State::Closed => step.out.asks.push(Ask::Abort),
         }
+    }
+
+    /// The rest of a body that was to be thrown away does not come: 408 takes the answer's place.
+    fn body_timed_out(&mut self, step: &mut Step<'_, '_>) {
+        let State::Discarding(decision) = std::mem::replace(&mut self.state, State::Closed) else { return };
+        let mut request = decision.request;
+        request.status = Status::OK;
+        request.must_close = true;
+        self.body = Body::none();
+        let progress = step.engine.die(step.worker, request, Status(408), &mut Trace::off());
+        self.progress(progress, step);
     }
 
     /// Whether the request line of an unfinished head is complete, so that it can be answered.

@@ -46,7 +46,7 @@ pub(super) const ROWS: &[Directive] = rows! {
 
 fn error_document(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     let status = super::leading_number(args.text(0));
-    let known = u16::try_from(status).ok().filter(|status| !Status(*status).reason().is_empty());
+    let known = u16::try_from(status).ok().filter(|status| Status(*status).known_line().is_some());
     let Some(status) = known else {
         let message = format!("Unsupported HTTP response code {}", args.text(0).as_bstr());
         return Err(Mistake::new(message).id("RX0239").at(args.at(0), "no such status"));

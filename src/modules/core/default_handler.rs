@@ -14,9 +14,10 @@ use crate::{
     },
     system::{self, Opened, Stat},
 };
-use base64::Engine as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bstr::BString;
 use md5::{Digest, Md5};
+use sha1::Sha1;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Answers every request that no other handler took.
@@ -119,30 +120,36 @@ fn set_validators(cx: &mut Cx<'_>, core: &CoreDir, stat: &Stat) -> Option<i64> {
     // A time in the future would never grow old, so the client gets the present.
     let modified = mtime.min(now) / 1_000_000;
     cx.req.headers_out.set("Last-Modified", date::format(modified));
-    let flags = core.etag.map_or(ETagFlags { bits: 0, added: 0, removed: 0 }, |said| said.value);
-    let parts = etag_parts(flags);
-    if let Some(tag) = etag(parts, stat.inode, stat.size, mtime, now) {
+    if let Some(tag) = file_tag(cx, core, stat, mtime, now) {
         cx.req.headers_out.set("ETag", tag);
     }
     Some(modified)
 }
 
-/// MTime and Size unless FileETag says otherwise.
-fn etag_parts(flags: ETagFlags) -> ETagParts {
+/// The entity tag that FileETag makes; `None` for FileETag None.
+fn file_tag(cx: &Cx<'_>, core: &CoreDir, stat: &Stat, mtime: i64, now: i64) -> Option<String> {
     const NONE: u8 = 1;
-    let (mtime, inode, size) = (2, 4, 8);
-    let said = if flags.bits == 0 { mtime | size } else { flags.bits };
-    let said = if said & NONE != 0 { 0 } else { said };
-    let bits = said & !flags.removed | flags.added;
-    ETagParts { inode: bits & inode != 0, mtime: bits & mtime != 0, size: bits & size != 0 }
+    const DIGEST: u8 = 32;
+    let bits = core.etag.map_or(ETagFlags::default(), |said| said.value).effective();
+    if bits & NONE != 0 {
+        return None;
+    }
+    if bits & DIGEST != 0 {
+        let content = cx.system().read(system::path(&cx.req.filename), DIGEST_LIMIT).ok()?;
+        return Some(format!("\"{}\"", STANDARD.encode(Sha1::digest(&content))));
+    }
+    let parts = ETagParts { inode: bits & 4 != 0, mtime: bits & 2 != 0, size: bits & 8 != 0 };
+    etag(parts, stat.inode, stat.size, mtime, now)
 }
+
+/// Files beyond this size are digested only up to it.
+const DIGEST_LIMIT: u64 = 1 << 30;
 
 /// `ContentDigest On`. RFC 1864.
 fn content_md5(cx: &mut Cx<'_>) {
-    const LIMIT: u64 = 1 << 30;
     let name = cx.req.filename.clone();
-    if let Ok(content) = cx.system().read(system::path(&name), LIMIT) {
-        let digest = base64::engine::general_purpose::STANDARD.encode(Md5::digest(&content));
+    if let Ok(content) = cx.system().read(system::path(&name), DIGEST_LIMIT) {
+        let digest = STANDARD.encode(Md5::digest(&content));
         cx.req.headers_out.set("Content-MD5", digest);
     }
 }

@@ -105,13 +105,11 @@ const NONE: u8 = 1;
 const MTIME: u8 = 2;
 const INODE: u8 = 4;
 const SIZE: u8 = 8;
-const ALL: u8 = 16;
 const DIGEST: u8 = 32;
 
 /// `FileETag`: words with signs change what is around, words without replace it.
 fn file_etag(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
-    let mut flags =
-        place.dir::<CoreDir>().etag.map_or(ETagFlags { bits: 0, added: 0, removed: 0 }, |said| said.value);
+    let mut flags = place.dir::<CoreDir>().etag.map_or(ETagFlags::default(), |said| said.value);
     let mut explicit = false;
     for word in args.node.words() {
         let (sign, name) = match word.text.as_slice() {
@@ -137,13 +135,10 @@ fn file_etag(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
         match sign {
             Some(b'+') => (flags.added, flags.removed) = (flags.added | bit, flags.removed & !bit),
             Some(_) => (flags.added, flags.removed) = (flags.added & !bit, flags.removed | bit),
-            None if bit == NONE || is(name, "All") => {
-                flags = ETagFlags { bits: if bit == NONE { NONE } else { bit | ALL }, added: 0, removed: 0 };
-                explicit = true;
-            }
             None => {
-                let before = if explicit { flags.bits & !NONE } else { 0 };
-                flags = ETagFlags { bits: before | bit, added: 0, removed: 0 };
+                let alone = !explicit || bit == NONE || is(name, "All");
+                let before = if alone { 0 } else { flags.bits & !NONE };
+                flags = ETagFlags { bits: before | bit, ..ETagFlags::default() };
                 explicit = true;
             }
         }

@@ -147,6 +147,7 @@ fn allow_override(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     useless(place, args, format!("AH00114: Useless use of AllowOverride in line {line} of {file}."));
     let mut classes = Scope::NONE;
     let mut bits = OptionBits(u8::MAX);
+    let mut forgiven: Option<Nonfatal> = None;
     for word in args.node.words() {
         let (name, value) = match word.text.find_byte(b'=') {
             Some(at) => (&word.text[..at], Some(&word.text[at + 1..])),
@@ -158,31 +159,31 @@ fn allow_override(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
             () if is(name, "AuthConfig") => Scope::AUTHCFG,
             () if is(name, "Indexes") => Scope::INDEXES,
             () if is(name, "Options") => {
-                if let Some(value) = value {
-                    bits = option_list(value, word.span)?;
-                }
+                // The bare word leaves MultiViews and SymLinksIfOwnerMatch out, as `Options All` does.
+                bits = value.map_or(Ok(OptionBits::ALL), |value| option_list(value, word.span))?;
                 Scope::OPTIONS
             }
             () if is(name, "Nonfatal") => {
-                nonfatal(place, value, args.span, word.span)?;
+                forgiven = nonfatal(forgiven, value, word.span)?;
                 Scope::NONE
             }
-            () if is(name, "None") => {
-                classes = Scope::NONE;
-                Scope::NONE
+            () if is(name, "None") || is(name, "All") => {
+                // Both forget all words before them.
+                (classes, forgiven) = (Scope::NONE, None);
+                if is(name, "All") { Scope::ALL } else { Scope::NONE }
             }
-            () if is(name, "All") => Scope::ALL,
             () => {
                 let message = format!("Illegal override option {}", name.as_bstr());
                 let mistake = Mistake::new(message).id("RX0227").at(word.span, "no such class");
                 return Err(mistake.note("The classes are AuthConfig, FileInfo, Indexes, Limit and Options."));
             }
         };
-        classes = if is(name, "All") { Scope::ALL } else { classes.or(class) };
+        classes = classes.or(class);
     }
     let core = place.dir::<CoreDir>();
     core.allow_override = Some(Setting::new(classes, args.span));
     core.override_options = Some(Setting::new(bits, args.span));
+    core.override_nonfatal = forgiven.map(|kind| Setting::new(kind, args.span));
     Ok(())
 }
 
@@ -196,22 +197,21 @@ fn option_list(value: &[u8], at: Span) -> Result<OptionBits, Mistake> {
     })
 }
 
-fn nonfatal(place: &mut Place<'_, '_>, value: Option<&[u8]>, at: Span, word: Span) -> Applied {
+/// `Nonfatal=…` added to what the words before it forgive. A kind that Apache does not know is no
+/// mistake to it.
+fn nonfatal(before: Option<Nonfatal>, value: Option<&[u8]>, word: Span) -> Result<Option<Nonfatal>, Mistake> {
     let Some(value) = value else {
         let mistake = Mistake::new("=Override, =Unknown or =All expected after Nonfatal").id("RX0228");
         return Err(mistake.at(word, "of what kind?"));
     };
-    let said = &mut place.dir::<CoreDir>().override_nonfatal;
-    let before = said.as_ref().map(|said| said.value);
     let now = match () {
         () if is(value, "Override") => Nonfatal::Override,
         () if is(value, "Unknown") => Nonfatal::Unknown,
         () if is(value, "All") => Nonfatal::All,
-        () => return Ok(()),
+        () => return Ok(before),
     };
-    let both = before.is_some_and(|before| before != now);
-    *said = Some(Setting::new(if both { Nonfatal::All } else { now }, at));
-    Ok(())
+    let differ = before.is_some_and(|before| before != now);
+    Ok(Some(if differ { Nonfatal::All } else { now }))
 }
 
 fn allow_override_list(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {

@@ -38,12 +38,14 @@ pub(super) fn on_head(cx: &mut Cx<'_>, head: Result<Box<CgiHead>, CgiFault>) -> 
         cx.note(format_args!("the program's validators meet the request's conditions"));
         return Verdict::Status(status);
     }
-    if status.unwrap_or(Status::OK) == Status::OK
+    // An ErrorDocument's program answers with the status of the error unless it gives one.
+    let effective = status.unwrap_or(cx.req.status);
+    if effective == Status::OK
         && let Some(location) = head.headers.get("Location")
     {
         return redirect(cx, location);
     }
-    cx.req.status = status.unwrap_or(Status::OK);
+    cx.req.status = effective;
     cx.req.status_line.clone_from(&head.status_line);
     Verdict::Ok
 }

@@ -89,7 +89,11 @@ pub const ALL: &[Field] = &[
         });
     }),
     last("C", |_, req, name, out| escaped(out, name.and_then(|name| cookie(&req.headers_in, name)))),
-    last("k", |_, req, _, out| put(out, req.conn.keepalives.get())),
+    last("k", |finished, req, _, out| {
+        // Apache counts an answer that closes the connection with the one before it.
+        let closing = u32::from(!finished.sent.keep_alive);
+        put(out, req.conn.keepalives.get().saturating_sub(closing));
+    }),
     first("r", |_, req, _, out| escaped(out, Some(&req.request_line))),
     first("D", |finished, _, _, out| put(out, finished.sent.duration.as_micros())),
     first("T", duration),

@@ -1,1 +1,0 @@
-//! What core does to small configurations.
