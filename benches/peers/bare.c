@@ -329,10 +329,10 @@ static int meter(uid_t uid, gid_t gid, char **argv)
     tell(counter, server);
     struct pollfd end = { .fd = server, .events = POLLIN };
     kill(pid, SIGTERM);
+    /* All of it, this process too, is one process group. */
     if (poll(&end, 1, 5000) != 1)
-        kill(pid, SIGKILL);
+        kill(0, SIGKILL);
     waitpid(pid, &status, 0);
-    /* What the server may have left behind is in our process group. */
     signal(SIGTERM, SIG_IGN);
     kill(0, SIGTERM);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
