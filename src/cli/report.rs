@@ -67,7 +67,7 @@ pub fn warnings(diagnostics: &[Diagnostic]) {
 /// Apache prints bare.
 fn module_of(text: &str) -> Option<&'static str> {
     match text.strip_prefix("AH").and_then(|rest| rest.get(..5)?.parse::<u32>().ok()) {
-        Some(501..=533 | 548 | 556..=558) => None,
+        Some(497..=533 | 548 | 556..=558) => None,
         Some(671) => Some("alias"),
         Some(1506) => Some("env"),
         Some(1574) => Some("so"),

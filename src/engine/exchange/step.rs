@@ -48,7 +48,7 @@ impl Step<'_, '_> {
     /// Logs why an answer could not be sent; the status to send instead.
     pub fn refused(&mut self, request: &mut Request, refused: &Refused) -> Status {
         let Refused::Header(bad) = refused else { return Status(416) };
-        let (level, module, number) = (3, "core", bad.ah);
+        let (level, module, number) = (3, "http", bad.ah);
         let text = bad.message.clone();
         request.log.push(LogEntry { level, module, os_error: None, number, text, explanation: None });
         request.headers_out.clear();

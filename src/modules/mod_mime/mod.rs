@@ -26,7 +26,10 @@ pub static MODULE: Module = Module {
     identifier: "mime_module",
     configs: &[Kind::of::<MimeServer>(), Kind::of::<MimeDir>()],
     directives: &DIRECTIVES,
-    hooks: &[Hook { phase: Phase::Type, order: Order::MIDDLE, run: find_type }],
+    hooks: &[
+        Hook { phase: Phase::Type, order: Order::MIDDLE, run: find_type },
+        Hook { phase: Phase::Filter, order: Order::MIDDLE, run: filters },
+    ],
     ..Module::NOTHING
 };
 
@@ -198,6 +201,30 @@ fn suffixes(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     name[first..].split(|&c| c == b'.').filter(|suffix| !suffix.is_empty())
 }
 
+/// The file's name in which suffixes are looked for, with the path behind it if that counts too.
+fn resource(cx: &Cx<'_>) -> Vec<u8> {
+    let mut resource = cx.req.filename.to_vec();
+    if cx.conf::<MimeDir>().use_path_info.value_or(false) {
+        resource.extend_from_slice(&cx.req.path_info);
+    }
+    let name = resource.rfind_byte(b'/').map_or(0, |slash| slash + 1);
+    resource.split_off(name)
+}
+
+/// AddInputFilter and AddOutputFilter.
+fn filters(cx: &mut Cx<'_>) -> Verdict {
+    let conf: &MimeDir = cx.conf();
+    let name = resource(cx);
+    for suffix in suffixes(&name) {
+        let said = conf.suffix(&suffix.to_ascii_lowercase());
+        let get = |field| said.and_then(|said| said.get(field));
+        for filters in [get(Field::InputFilters), get(Field::OutputFilters)].into_iter().flatten() {
+            super::core::unknown_filters(cx, filters);
+        }
+    }
+    Verdict::Declined
+}
+
 fn find_type(cx: &mut Cx<'_>) -> Verdict {
     if cx.req.stat.is_some_and(|stat| stat.is_dir()) {
         cx.req.content_type = Some(super::mod_dir::DIRECTORY_HANDLER.into());
@@ -205,13 +232,9 @@ fn find_type(cx: &mut Cx<'_>) -> Verdict {
     }
     let conf: &MimeDir = cx.conf();
     let types = types(cx);
-    let mut resource = cx.req.filename.to_vec();
-    if conf.use_path_info.value_or(false) {
-        resource.extend_from_slice(&cx.req.path_info);
-    }
-    let name = resource.rfind_byte(b'/').map_or(&resource[..], |slash| &resource[slash + 1..]);
+    let name = resource(cx);
     let mut charset = None;
-    for suffix in suffixes(name) {
+    for suffix in suffixes(&name) {
         one_suffix(cx, conf, &types, suffix, &mut charset);
     }
     put_charset(cx, charset);
