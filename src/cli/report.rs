@@ -2,6 +2,7 @@
 
 use super::config::Loaded;
 use crate::diag::{Apache, Diagnostic, Severity, Sources, render};
+use crate::engine::LogEntry;
 use std::io::{self, IsTerminal, Write};
 
 /// Name of the program as it was called, without its directory.
@@ -61,6 +62,17 @@ pub fn warnings(diagnostics: &[Diagnostic]) {
             say(&format!("{}{text}\n", head.unwrap_or_default()));
         }
     }
+}
+
+/// The same for the error log, where Apache has those that name a module.
+pub fn logged_warnings(diagnostics: &[Diagnostic]) -> Vec<LogEntry> {
+    let warnings = diagnostics.iter().filter(|found| found.severity == Severity::Warning);
+    let entry = |found: &Diagnostic| {
+        let (Apache::Plain(text) | Apache::Program(text)) = &found.apache else { return None };
+        let (module, text) = (module_of(text)?, text.as_str().into());
+        Some(LogEntry { level: 4, module, os_error: None, number: "", text, explanation: None })
+    };
+    warnings.filter_map(entry).collect()
 }
 
 /// The module whose warning it is, by its number; none for those of the start (APLOG_STARTUP), which

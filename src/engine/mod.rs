@@ -29,7 +29,7 @@ pub use answer::{Answer, Cgi, CgiFailure, CgiFault, Content, Decision, Pending, 
 pub use authz::{Authz, Requirement, parsed, requirement};
 pub use cx::{Cx, LookedUp};
 pub use decide::{Cursor, Engine};
-pub use module::{Hook, LogLines, Module, Order, Phase, Verdict};
+pub use module::{Hook, LogLines, Module, Order, Phase, StartCheck, Verdict};
 pub use request::{Connection, LogEntry, Lookups, Request, Table, Version};
 pub use trace::{Event, Note, Trace};
 pub use walk::{directory_walk, file_walk, if_walk, location_walk};

@@ -109,6 +109,13 @@ impl Logs {
         log.sink.write(line, logged.entry.level);
     }
 
+    /// Writes a line without a head to the main server's error log.
+    pub fn plain(&self, text: &[u8]) {
+        if let Some(log) = self.errors.first() {
+            log.sink.write(&[text, b"\n"].concat(), CRITICAL);
+        }
+    }
+
     /// Writes lines to a target.
     pub fn write(&self, target: usize, lines: &[u8]) {
         if let Some(sink) = self.targets.get(target) {
@@ -168,6 +175,9 @@ impl Logs {
 
 /// The severity of lines of other logs in syslog.
 const INFO: u8 = 6;
+
+/// The severity of what keeps the server from starting.
+const CRITICAL: u8 = 2;
 
 fn open(spec: &[u8], root: &[u8]) -> io::Result<Sink> {
     if let Some(command) = spec.strip_prefix(b"|") {

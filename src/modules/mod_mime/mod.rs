@@ -10,7 +10,7 @@ mod tests;
 mod types;
 
 use crate::{
-    engine::{Cx, Hook, Module, Order, Phase, Verdict},
+    engine::{Cx, Hook, LogEntry, Module, Order, Phase, Verdict},
     policy::{Directive, Kind, Policy, SaidExt, Scope, Setting, Shape},
     system::System,
 };
@@ -30,6 +30,7 @@ pub static MODULE: Module = Module {
         Hook { phase: Phase::Type, order: Order::MIDDLE, run: find_type },
         Hook { phase: Phase::Filter, order: Order::MIDDLE, run: filters },
     ],
+    start: Some(start),
     ..Module::NOTHING
 };
 
@@ -152,25 +153,23 @@ static DIRECTIVES: [Directive; 18] = [
 /// The file that is read when no TypesConfig names another, under ServerRoot.
 const DEFAULT_TYPES: &[u8] = b"mime.types";
 
-/// Why Apache would not start: the file of media types cannot be read. `None`: all is well.
-///
-/// The text is Apache's line for the error log.
-pub fn startup_error(policy: &Policy, system: &dyn System) -> Option<String> {
+/// Apache does not start if the file of media types cannot be read.
+fn start(policy: &Policy, system: &dyn System) -> Result<(), Box<LogEntry>> {
     let said = policy.main().conf.get::<MimeServer>().types.value();
-    let (path, error) = match said {
-        Some(TypesFile { types: Ok(_), .. }) => return None,
-        Some(TypesFile { path, types: Err(error) }) => (path.clone(), error.clone()),
-        None if !policy.tables.chosen() => return None,
+    let (path, os_error) = match said {
+        Some(TypesFile { types: Ok(_), .. }) => return Ok(()),
+        Some(TypesFile { path, types: Err((_, number)) }) => (path.clone(), *number),
+        None if !policy.tables.chosen() => return Ok(()),
         None => {
             let path = default_path(policy);
-            let error = Types::read(system, &path).err()?;
-            (path, (error.to_string(), error.raw_os_error()))
+            match Types::read(system, &path) {
+                Ok(_) => return Ok(()),
+                Err(error) => (path, error.raw_os_error()),
+            }
         }
     };
-    let (words, number) = error;
-    let words = words.split(" (os error").next().unwrap_or_default();
-    let number = number.unwrap_or_default();
-    Some(format!("({number}){words}: AH01597: could not open mime types config file {path}."))
+    let text = format!("could not open mime types config file {path}.").into();
+    Err(Box::new(LogEntry { level: 3, module: "mime", os_error, number: "AH01597", text, explanation: None }))
 }
 
 fn default_path(policy: &Policy) -> BString {
