@@ -226,6 +226,7 @@ fn blank(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, server: usize)
         is_sub: false,
         parent_conf: None,
         log: Vec::new(),
+        records: Vec::new(),
         cursor: Cursor::START,
     })
 }

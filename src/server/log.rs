@@ -47,6 +47,8 @@ enum Sink {
     Stderr,
     Piped(Piped),
     Syslog(Syslog),
+    /// A file that could not be opened, and is done without.
+    Nowhere,
 }
 
 #[derive(Debug)]
@@ -83,7 +85,8 @@ impl Logs {
         }
         for target in &policy.log_targets {
             let sink = logs.sink(&target.spec, root, old);
-            let sink = sink.map_err(|error| transfer_log_failure(&target.spec, root, &error))?;
+            let sink = if target.optional { sink.or(Ok(Arc::new(Sink::Nowhere))) } else { sink };
+            let sink = sink.map_err(|error: io::Error| transfer_log_failure(&target.spec, root, &error))?;
             logs.targets.push(sink);
         }
         Ok(logs)
@@ -241,6 +244,7 @@ impl Sink {
             Sink::Stderr => write_fd(io::stderr().as_fd(), lines),
             Sink::Piped(piped) => atomic_chunks(lines).try_for_each(|chunk| piped.write(chunk)),
             Sink::Syslog(syslog) => lines.lines().try_for_each(|line| syslog.send(line, level)),
+            Sink::Nowhere => Ok(()),
         };
     }
 }

@@ -19,11 +19,13 @@ pub(super) struct Step<'s, 'o> {
 impl Step<'_, '_> {
     /// Hands out a request's entries for the error log.
     pub fn errors(&mut self, request: &mut Request) {
+        self.out.lines.append(&mut request.records);
         let (server, client) = (request.server, Some(request.conn.client));
         let entries = request.log.drain(..);
         self.out.errors.extend(entries.map(|entry| Logged { server, client, entry }));
         let mut earlier = request.prev.as_deref_mut();
         while let Some(request) = earlier {
+            self.out.lines.append(&mut request.records);
             let entries = request.log.drain(..);
             self.out.errors.extend(entries.map(|entry| Logged { server, client, entry }));
             earlier = request.prev.as_deref_mut();
