@@ -30,6 +30,8 @@ pub struct LogTarget {
     pub spec: BString,
     /// The directive that named it first.
     pub at: Span,
+    /// Whether the server does without it if it cannot be opened.
+    pub optional: bool,
 }
 
 /// A server while its sections are being read.
@@ -141,6 +143,8 @@ pub fn compile_htaccess(
 ) -> (Conf, Vec<Diagnostic>) {
     let start = Start { server_root: policy.process.server_root.clone(), ..Start::default() };
     let mut compiler = Compiler::new(&policy.tables, system, sources, start, *next_id);
+    compiler.process.methods.clone_from(&policy.process.methods);
+    compiler.process.regex = policy.process.regex;
     // What the server's configuration defines by name (AuthzProviderAlias) is known here too.
     compiler.servers[0].conf = (*policy.main().conf).clone();
     let mut conf = Conf::default();
@@ -187,10 +191,10 @@ impl<'t> Compiler<'t> {
         self.servers.len() - 1
     }
 
-    pub(super) fn log_target(&mut self, spec: &[u8], at: Span) -> usize {
+    pub(super) fn log_target(&mut self, spec: &[u8], at: Span, optional: bool) -> usize {
         let known = self.log_targets.iter().position(|target| target.spec == spec);
         known.unwrap_or_else(|| {
-            self.log_targets.push(LogTarget { spec: spec.into(), at });
+            self.log_targets.push(LogTarget { spec: spec.into(), at, optional });
             self.log_targets.len() - 1
         })
     }
