@@ -54,16 +54,24 @@ pub fn errors(loaded: &Loaded) {
 pub fn warnings(diagnostics: &[Diagnostic]) {
     for found in diagnostics.iter().filter(|found| found.severity == Severity::Warning) {
         if let Apache::Plain(text) | Apache::Program(text) = &found.apache {
-            // Told at start only, so it has no head.
-            if text.starts_with("AH00548") {
-                say(&format!("{text}\n"));
-                continue;
-            }
-            let module = if text.starts_with("AH00671") { "alias" } else { "core" };
             let now = chrono::Local::now().format("%a %b %d %H:%M:%S%.6f %Y");
             let pid = std::process::id();
-            say(&format!("[{now}] [{module}:warn] [pid {pid}:tid {pid}] {text}\n"));
+            let head =
+                module_of(text).map(|module| format!("[{now}] [{module}:warn] [pid {pid}:tid {pid}] "));
+            say(&format!("{}{text}\n", head.unwrap_or_default()));
         }
+    }
+}
+
+/// The module whose warning it is, by its number; none for those of the start (APLOG_STARTUP), which
+/// Apache prints bare.
+fn module_of(text: &str) -> Option<&'static str> {
+    match text.strip_prefix("AH").and_then(|rest| rest.get(..5)?.parse::<u32>().ok()) {
+        Some(501..=533 | 548 | 556..=558) => None,
+        Some(671) => Some("alias"),
+        Some(1506) => Some("env"),
+        Some(1574) => Some("so"),
+        _ => Some("core"),
     }
 }
 
@@ -87,5 +95,18 @@ pub fn finding(diagnostic: &Diagnostic, sources: &Sources, format: super::Format
         super::Format::Full => format!("{}\n", render::full(diagnostic, sources, color)),
         super::Format::Concise => format!("{}\n", render::concise(diagnostic, sources)),
         super::Format::Json => format!("{}\n", render::json(diagnostic, sources)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::module_of;
+
+    #[test]
+    fn warnings_bear_the_name_of_their_module() {
+        assert_eq!(module_of("AH00111: Config variable ${X} is not defined"), Some("core"));
+        assert_eq!(module_of("AH01574: module alias_module is already loaded, skipping"), Some("so"));
+        assert_eq!(module_of("AH00548: NameVirtualHost has no effect"), None);
+        assert_eq!(module_of("AH00509: WARNING: ThreadsPerChild of 0 not allowed"), None);
     }
 }

@@ -82,6 +82,7 @@ fn try_run(loaded: &Loaded, how: How) -> Result<(), StartError> {
         error_log: DEFAULT_ERROR_LOG.to_owned(),
         pid_file: how.pid_file,
         explain: how.serving.is_some(),
+        notices: how.serving.is_none(),
         signals: true,
         version: format!("Apache/{APACHE_VERSION} (Unix) rachis/{}", env!("CARGO_PKG_VERSION")),
         command_line: arguments.join(" "),

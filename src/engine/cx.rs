@@ -170,7 +170,13 @@ impl<'a> Cx<'a> {
         Box::new(sub)
     }
 
-    fn look_up(&mut self, sub: Box<Request>) -> LookedUp {
+    fn look_up(&mut self, mut sub: Box<Request>) -> LookedUp {
+        let limit = super::log::sub_request_limit(&self.engine.policy);
+        if self.trace.depth >= limit {
+            self.req.log.push(super::log::too_many_look_ups(limit));
+            sub.status = crate::http::Status::INTERNAL_SERVER_ERROR;
+            return LookedUp::Answered(sub);
+        }
         self.trace.depth += 1;
         let found = self.engine.look_up(self.worker, sub, self.trace);
         self.trace.depth -= 1;

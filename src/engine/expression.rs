@@ -57,7 +57,7 @@ impl Cx<'_> {
     fn failed(&mut self, error: &EvalError, at: Span) -> Verdict {
         let place = self.worker.sources.place(at);
         let (file, line) = (place.file.to_owned(), place.line);
-        self.log(3, "AH03298", format_args!("Evaluation of expression from {file}:{line} failed: {error}"));
+        self.log(3, "", format_args!("Evaluation of expression from {file}:{line} failed: {error}"));
         self.because(at, format_args!("the expression could not be evaluated: {error}"));
         Verdict::Status(Status(500))
     }

@@ -15,6 +15,27 @@ pub fn internal_redirect_limit(policy: &Policy) -> usize {
     policy.process.internal_redirects.value_or(10) as usize
 }
 
+/// `LimitInternalRecursion`'s second number: 10 unless said otherwise.
+pub fn sub_request_limit(policy: &Policy) -> usize {
+    policy.process.sub_request_depth.value_or(10) as usize
+}
+
+/// The line for look-ups that lead to look-ups without end.
+pub fn too_many_look_ups(limit: usize) -> LogEntry {
+    let text = format!(
+        "Request exceeded the limit of {limit} subrequest nesting levels due to probable configuration error. Use \
+         'LimitInternalRecursion' to increase the limit if necessary. Use 'LogLevel debug' to get a backtrace."
+    );
+    LogEntry {
+        level: 3,
+        module: "core",
+        os_error: None,
+        number: "AH00125",
+        text: text.into(),
+        explanation: None,
+    }
+}
+
 /// The line for a request that goes round in circles.
 pub fn too_many_redirects(limit: usize) -> LogEntry {
     let text = format!(

@@ -242,8 +242,6 @@ impl Request {
         self.filename = found.filename;
         self.path_info = found.path_info;
         self.stat = found.stat;
-        self.context_prefix = found.context_prefix;
-        self.context_document_root = found.context_document_root;
         self.handler = found.handler;
         self.content_type = found.content_type;
         self.content_encoding = found.content_encoding;

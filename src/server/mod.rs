@@ -68,6 +68,8 @@ pub struct Options {
     pub pid_file: Option<String>,
     /// Whether the error log has our explanations below Apache's lines.
     pub explain: bool,
+    /// Whether the error log tells of starts and stops.
+    pub notices: bool,
     /// Whether to obey signals; not where the server is a guest in another program.
     pub signals: bool,
     /// What the log calls the server: `Apache/2.4.71 (Unix)`.
@@ -85,6 +87,7 @@ impl Default for Options {
             error_log: "logs/error_log".to_owned(),
             pid_file: None,
             explain: false,
+            notices: true,
             signals: true,
             version: String::new(),
             command_line: String::new(),

@@ -277,10 +277,16 @@ impl Main {
     }
 
     fn log(&self, level: u8, module: &'static str, number: &'static str, text: &str) {
+        if level >= NOTICE && !self.options.notices {
+            return;
+        }
         let entry = LogEntry { level, module, os_error: None, number, text: text.into(), explanation: None };
         self.config.logs.error(&Logged { server: 0, client: None, entry }, &mut Vec::new());
     }
 }
+
+/// The level of what is not wrong at all.
+const NOTICE: u8 = 5;
 
 /// Tells the waiting thread that a worker has ended, however it did.
 struct Ending {

@@ -148,7 +148,7 @@ impl Exchange {
 
     /// Whether output of the program is wanted now; while it is not, the program waits.
     pub fn wants_child(&self) -> bool {
-        matches!(&self.state, State::Program(program) if !program.sending)
+        matches!(&self.state, State::Program(program) if program.unsent < program::UNSENT)
     }
 
     /// Whether the connection waits for a first or next request, so that a graceful stop may close it.
@@ -341,7 +341,7 @@ impl Exchange {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Sending(sending) => self.finish(*sending, step),
             State::Program(mut program) => {
-                program.sending = false;
+                program.unsent = 0;
                 step.out.asks.push(Ask::Wake(Some(program.timeout)));
                 self.state = State::Program(program);
             }
@@ -396,9 +396,9 @@ impl Exchange {
                 step.access(&mut sending.request, sent);
             }
             State::Program(mut program) => {
-                step.out.asks.push(Ask::KillChild);
-                let sent =
-                    Sent { aborted: true, body: program.body, total: program.total, ..self.received() };
+                let aborted = !program.is_answered();
+                step.out.asks.push(if aborted { Ask::KillChild } else { Ask::LeaveChild });
+                let sent = Sent { aborted, body: program.body, total: program.total, ..self.received() };
                 step.access(&mut program.request, sent);
             }
             State::Discarding(mut decision) => {

@@ -21,6 +21,9 @@ use std::time::Duration;
 /// name it.
 const EXIT_STATUS: Duration = Duration::from_millis(250);
 
+/// Bytes handed out and not yet written from which on the program waits for the client.
+pub(super) const UNSENT: u64 = 64 * 1024;
+
 /// Bytes of output kept for the explanation of a failure.
 const KEPT: usize = 1024;
 
@@ -29,8 +32,8 @@ const KEPT: usize = 1024;
 pub(super) struct Program {
     pub request: Box<Request>,
     pub timeout: Duration,
-    /// Output was handed out that is not written yet.
-    pub sending: bool,
+    /// Bytes handed out since the last time that all was written.
+    pub unsent: u64,
     /// Input was given that the program has not taken yet.
     pub feeding: bool,
     /// Bytes of body and of everything handed out.
@@ -78,7 +81,7 @@ impl Exchange {
         self.state = State::Program(Box::new(Program {
             request,
             timeout: cgi.timeout,
-            sending: false,
+            unsent: 0,
             feeding: false,
             body: 0,
             total: 0,
@@ -190,7 +193,7 @@ impl Exchange {
                 let (chunked, persists) = (connection.chunked, connection.persists);
                 program.stage = Stage::Relay { chunked, persists, silent };
                 program.total += bytes.len() as u64;
-                program.sending = !bytes.is_empty();
+                program.unsent += bytes.len() as u64;
                 if !bytes.is_empty() {
                     step.out.pieces.push(Piece::Bytes(bytes));
                 }
@@ -281,6 +284,11 @@ impl Exchange {
 }
 
 impl Program {
+    /// Whether the client has all that it will get: an answer without a body, whose program goes on.
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self.stage, Stage::Relay { silent: true, .. }) && self.unsent == 0
+    }
+
     /// Hands out a piece of the body.
     fn relay(&mut self, bytes: &[u8], step: &mut Step<'_, '_>) {
         let (chunked, silent) = match self.stage {
@@ -300,7 +308,7 @@ impl Program {
         }
         self.body += bytes.len() as u64;
         self.total += piece.len() as u64;
-        self.sending = true;
+        self.unsent += piece.len() as u64;
         step.out.pieces.push(Piece::Bytes(piece));
     }
 

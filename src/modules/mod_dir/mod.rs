@@ -237,7 +237,7 @@ fn serve_index(cx: &mut Cx<'_>, dir: &Dir, found: Box<Request>) -> Verdict {
         return Verdict::Status(status);
     }
     cx.because(dir.index.at(), format_args!("{} stands for the directory", found.uri));
-    adopt(cx, found)
+    Verdict::Adopt(found)
 }
 
 /// What does not exist and has no handler is answered by the FallbackResource.
@@ -248,7 +248,7 @@ fn fallback(cx: &mut Cx<'_>) -> Verdict {
         LookedUp::Wait(pending) => Verdict::Wait(pending),
         LookedUp::Found(found) if is_page(&found) => {
             cx.because(*at, format_args!("nothing is there, so {url} answers"));
-            adopt(cx, found)
+            Verdict::Adopt(found)
         }
         LookedUp::Found(_) => missing_fallback(cx, url, *at),
         LookedUp::Answered(answered) => match answered.status {
@@ -275,13 +275,6 @@ fn with_args(request: &Request, url: &[u8]) -> Vec<u8> {
 fn is_page(found: &Request) -> bool {
     found.stat.is_some_and(|stat| stat.is_file())
         || found.handler.as_ref().is_some_and(|handler| handler == "proxy-server")
-}
-
-/// Goes on with what was found. The context of the alias stays the request's own, as in Apache.
-fn adopt(cx: &Cx<'_>, mut found: Box<Request>) -> Verdict {
-    found.context_prefix = cx.req.context_prefix.clone();
-    found.context_document_root = cx.req.context_document_root.clone();
-    Verdict::Adopt(found)
 }
 
 /// Answers as the looked-up request was answered.
