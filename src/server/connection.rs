@@ -59,6 +59,8 @@ pub struct Conn {
     outbox: Outbox,
     program: Option<Key>,
     timer: Timer,
+    /// What the timer was last set to.
+    patience: Option<Duration>,
     phase: Phase,
     /// The client has sent nothing yet.
     fresh: bool,
@@ -92,6 +94,7 @@ impl Conn {
             outbox: Outbox::default(),
             program: None,
             timer: Timer::default(),
+            patience: None,
             phase: Phase::Open,
             fresh: true,
             readable: false,
@@ -230,7 +233,11 @@ impl Conn {
             if !self.writable {
                 return false;
             }
-            match self.outbox.flush(&self.socket) {
+            let flushed = self.outbox.flush(&self.socket);
+            if self.outbox.take_moved() {
+                self.wake(self.patience, tools);
+            }
+            match flushed {
                 Ok(Flushed::All) => {}
                 Ok(Flushed::More) => {
                     tools.again.push(self.key);
@@ -267,6 +274,7 @@ impl Conn {
             Ok(count) => {
                 self.peeked = false;
                 self.fresh = false;
+                self.wake(self.patience, tools);
                 // Less than asked for: there was no more, and news will come as an event.
                 self.readable = count == buffer.len() || self.hung_up;
                 self.feed(Input::Client(buffer.get(..count).unwrap_or_default()), tools);
@@ -401,6 +409,7 @@ impl Conn {
     }
 
     fn wake(&mut self, after: Option<Duration>, tools: &mut Tools) {
+        self.patience = after;
         let deadline = after.map(|after| tools.now + after);
         tools.timers.set(Owner::Connection(self.key), &mut self.timer, deadline);
     }

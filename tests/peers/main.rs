@@ -90,8 +90,15 @@ impl Peer {
         let mut peer = Peer { site, kind, before: Vitals { descriptors: 0, children: 0, memory: 0 } };
         peer.lives();
         let pid = peer.pid();
-        until("nothing is left of the first request", || Vitals::of(pid).children == 0 || kind == Kind::Apache);
-        peer.before = Vitals::of(pid);
+        // All workers have begun and nothing is left of the first request.
+        let mut same = 0;
+        while same < 5 {
+            thread::sleep(Duration::from_millis(10));
+            let now = Vitals::of(pid);
+            let settled = now.descriptors == peer.before.descriptors && now.children == peer.before.children;
+            same = if settled { same + 1 } else { 0 };
+            peer.before = now;
+        }
         peer
     }
 
@@ -168,7 +175,7 @@ impl Peer {
                 assert!(grown < MEMORY, "memory has grown by {grown} kB");
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "before {before:?}, now {now:?}");
+            assert!(begun.elapsed() < PATIENCE, "before {before:?}, now {now:?}: {:?}", open(pid));
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -270,6 +277,12 @@ fn children(pid: u32) -> usize {
         parent == Some(pid.to_string().as_str())
     };
     fs::read_dir("/proc").expect("a /proc").flatten().filter(is_child).count()
+}
+
+/// What the process has open.
+fn open(pid: u32) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).expect("a running server");
+    entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()).collect()
 }
 
 fn memory(pid: u32) -> u64 {

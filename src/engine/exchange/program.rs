@@ -274,6 +274,12 @@ impl Exchange {
             return self.client_gone(step);
         }
         let body = matches!(program.stage, Stage::Relay { .. } | Stage::Raw);
+        if !body && !self.body.is_done() && !program.feeding {
+            // Not the program kept us waiting but the client, with the rest of its body.
+            self.body = Body::none();
+            program.request.must_close = true;
+            return self.abandon(Verdict::Status(Status(408)), Ask::KillChild, step);
+        }
         let verdict = program.failure(&CgiFailure::Timeout { body }, step);
         step.errors(&mut program.request);
         if body {
