@@ -34,8 +34,9 @@ const LINGER_ALL: Duration = Duration::from_secs(30);
 /// Most steps in one turn, so that one busy connection does not hold up the others.
 const STEPS: usize = 16;
 
-/// Most that is heard of a program before what it said is written.
-const HEAR: usize = 16;
+/// Most that is heard of a program in one turn: one that floods its error output, which nothing
+/// holds back, must not hold up the others.
+const HEAR: usize = 4;
 
 /// How far its end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,6 +205,7 @@ impl Conn {
 
     /// Goes on as far as it goes without waiting.
     pub fn drive(&mut self, tools: &mut Tools) {
+        let mut hear = HEAR;
         for _ in 0..STEPS {
             match self.phase {
                 Phase::Dead => return self.end_program(Stage::Terminated, tools),
@@ -212,10 +214,8 @@ impl Conn {
             }
             let mut moved = self.read(tools);
             // What is heard in one go is written in one call.
-            for _ in 0..HEAR {
-                if !self.hear_program(tools) {
-                    break;
-                }
+            while hear > 0 && self.hear_program(tools) {
+                hear -= 1;
                 moved = true;
             }
             moved |= self.write(tools);
@@ -223,6 +223,9 @@ impl Conn {
                 self.shut(tools);
             } else if !moved && !self.notice_hang_up(tools) {
                 return;
+            }
+            if hear == 0 {
+                break;
             }
         }
         tools.again.push(self.key);

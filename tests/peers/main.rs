@@ -85,7 +85,7 @@ impl Peer {
             site.write(name, text, mode).expect("a file");
         }
         let conf = site.fill(&format!("{CONF}{more}"));
-        site.configure(&conf, &["mpm_event".to_owned()]).expect("a configuration");
+        site.configure(&conf, &[]).expect("a configuration");
         site.start().expect("the server starts");
         let mut peer = Peer { site, kind, before: Vitals { descriptors: 0, children: 0, memory: 0 } };
         peer.lives();

@@ -137,6 +137,11 @@ impl Exchange {
             Input::ChildStderr(bytes) => {
                 program.stderr.extend_from_slice(bytes);
                 program.stderr_lines(step, false);
+                // A program that complains is not silent.
+                let waits = program.unsent == 0 && !matches!(program.stage, Stage::Headless(_));
+                if waits && !self.client_eof {
+                    step.out.asks.push(Ask::Wake(Some(program.timeout)));
+                }
             }
             Input::ChildFed => program.feeding = false,
             Input::ChildClosed => self.output_closed(step),
