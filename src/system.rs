@@ -7,7 +7,10 @@ use std::{
     collections::BTreeMap,
     ffi::OsStr,
     fs, io,
-    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -63,6 +66,34 @@ impl Stat {
     /// Last modification as a time; times before the epoch become the epoch.
     pub fn modified(&self) -> SystemTime {
         u64::try_from(self.mtime_ns).map_or(UNIX_EPOCH, |ns| UNIX_EPOCH + Duration::from_nanos(ns))
+    }
+}
+
+/// What tells one state of a file from another without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signature {
+    device: u64,
+    inode: u64,
+    size: u64,
+    mtime_ns: i128,
+    ctime_ns: i128,
+}
+
+impl Stat {
+    /// The file's signature. A change of content, length, permissions or place changes it, unless
+    /// the file [`Stat::is_racy`].
+    pub fn signature(&self) -> Signature {
+        let Stat { device, inode, size, mtime_ns, ctime_ns, .. } = *self;
+        Signature { device, inode, size, mtime_ns, ctime_ns }
+    }
+
+    /// Whether the file changed so short a time ago that it may change again without its times
+    /// showing it: file systems stamp with the tick of the kernel's clock, some milliseconds.
+    pub fn is_racy(&self, now: SystemTime) -> bool {
+        const TICK_NS: i128 = 20_000_000;
+        let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let now = i128::try_from(now).unwrap_or(i128::MAX);
+        now - self.ctime_ns.max(self.mtime_ns) <= TICK_NS
     }
 }
 
@@ -124,6 +155,9 @@ pub fn path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
 
+/// open(2) must not wait for the writer of a FIFO. Linux's number; a FIFO is opened nowhere else.
+const O_NONBLOCK: i32 = if cfg!(target_os = "linux") { 0o4000 } else { 0 };
+
 /// The machine's own file system, clock and users.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Disk;
@@ -138,7 +172,9 @@ impl System for Disk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Opened> {
-        fs::File::open(path).map(|file| Opened::File(Arc::new(file)))
+        let mut options = fs::OpenOptions::new();
+        let file = options.read(true).custom_flags(O_NONBLOCK).open(path)?;
+        Ok(Opened::File(Arc::new(file)))
     }
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {

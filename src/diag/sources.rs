@@ -90,6 +90,11 @@ impl Sources {
         Sources { files: self.files[..end].to_vec() }
     }
 
+    /// Forgets the texts numbered `len` and more.
+    pub fn truncate(&mut self, len: usize) {
+        self.files.truncate(len);
+    }
+
     /// How many texts there are.
     pub fn len(&self) -> usize {
         self.files.len()

@@ -12,6 +12,7 @@ mod decide;
 mod errors;
 pub mod exchange;
 pub mod expression;
+mod files;
 pub mod incoming;
 pub mod log;
 mod module;
@@ -29,6 +30,7 @@ pub use answer::{Answer, Cgi, CgiFailure, CgiFault, Content, Decision, Pending, 
 pub use authz::{Authz, Requirement, parsed, requirement};
 pub use cx::{Cx, LookedUp};
 pub use decide::{Cursor, Engine};
+pub use files::FileCache;
 pub use module::{Hook, LogLines, Module, Order, Phase, StartCheck, Verdict};
 pub use request::{Connection, LogEntry, Lookups, Request, Table, Version};
 pub use trace::{Event, Note, Trace};

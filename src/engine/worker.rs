@@ -1,5 +1,6 @@
 //! What outlives a request within one worker: memos, caches, the texts of `.htaccess` files.
 
+use super::files::FileCache;
 use crate::{
     diag::Sources,
     policy::{Merged, Merges, Policy, htaccess::HtaccessCache, section::Section},
@@ -17,6 +18,8 @@ pub struct Worker {
     pub merges: Merges,
     /// `.htaccess` files by path.
     pub htaccess: HtaccessCache,
+    /// Contents of small files.
+    pub files: FileCache,
     /// The policy's texts, and those of `.htaccess` files behind them.
     pub sources: Sources,
     sections: FxHashMap<u64, Merged>,
@@ -34,6 +37,7 @@ impl Worker {
         Worker {
             merges: Merges::new(policy.next_id),
             htaccess: HtaccessCache::default(),
+            files: FileCache::default(),
             sources: policy.sources.clone(),
             sections: FxHashMap::default(),
             bases: policy.servers.iter().map(base).collect(),

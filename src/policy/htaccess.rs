@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     diag::{Apache, Severity, Sources, Span},
-    system::{self, Stat, System},
+    system::{self, Signature, System},
 };
 use bstr::BString;
 use rustc_hash::FxHashMap;
-use std::{io, rc::Rc, time::UNIX_EPOCH};
+use std::{io, rc::Rc};
 
 /// What a look-up of one `.htaccess` file finds.
 #[derive(Clone, Debug)]
@@ -29,26 +29,10 @@ pub enum Found {
     Unreadable(BString, i32),
 }
 
-/// What identifies a state of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Signature {
-    device: u64,
-    inode: u64,
-    size: u64,
-    mtime_ns: i128,
-    ctime_ns: i128,
-}
-
-impl Signature {
-    fn of(stat: &Stat) -> Self {
-        let Stat { device, inode, size, mtime_ns, ctime_ns, .. } = *stat;
-        Signature { device, inode, size, mtime_ns, ctime_ns }
-    }
-}
-
 #[derive(Debug)]
 struct Entry {
-    signature: Signature,
+    /// `None`: too young to be trusted; kept only for its number among the sources.
+    signature: Option<Signature>,
     overrides: Overrides,
     found: Found,
     file: crate::diag::FileId,
@@ -65,10 +49,6 @@ const LIMIT: usize = 8 * 1024;
 
 /// Most bytes read of one file.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
-
-/// A file changed this short a time ago may change again without its times showing it: file
-/// systems stamp with the tick of the kernel's clock, some milliseconds.
-const RACY_NS: i128 = 20_000_000;
 
 impl HtaccessCache {
     /// What the file `name` in `directory` (with its final slash) says under these overrides.
@@ -88,7 +68,7 @@ impl HtaccessCache {
             Ok(stat) => stat,
             Err(error) => return self.no_stat(path, &error),
         };
-        let signature = Signature::of(&stat);
+        let signature = Some(stat.signature());
         let known = self.entries.get(&path);
         if let Some(entry) = known.filter(|e| e.signature == signature && e.overrides == *overrides) {
             return entry.found.clone();
@@ -105,13 +85,11 @@ impl HtaccessCache {
             None => sources.add(path.to_string(), text),
         };
         let found = read(policy, sources, system, merges, directory, file, overrides);
-        let now = system.now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
-        let settled = i128::try_from(now).unwrap_or(i128::MAX) - stat.ctime_ns.max(stat.mtime_ns) > RACY_NS;
         if self.entries.len() >= LIMIT {
             self.entries.clear();
+            sources.truncate(policy.sources.len());
         }
-        // A file too young to be trusted is kept only for its number among the sources.
-        let signature = if settled { signature } else { Signature { inode: u64::MAX, ..signature } };
+        let signature = signature.filter(|_| !stat.is_racy(system.now()));
         self.entries
             .insert(path, Entry { signature, overrides: overrides.clone(), found: found.clone(), file });
         found

@@ -70,7 +70,12 @@ fn file(cx: &mut Cx<'_>) -> Verdict {
         return Verdict::Status(Status(404));
     }
     let filename = cx.req.filename.clone();
-    match cx.system().open(system::path(&filename)) {
+    if !stat.is_file() {
+        cx.note(format_args!("{filename} is neither a file nor a directory"));
+        return Verdict::Status(Status::FORBIDDEN);
+    }
+    let system = cx.system();
+    match cx.worker.files.open(system, &filename, &stat) {
         Ok(opened) => send(cx, opened, stat),
         Err(error) => {
             let os = error.raw_os_error();
@@ -104,9 +109,11 @@ fn send(cx: &mut Cx<'_>, file: Opened, stat: Stat) -> Verdict {
             return Verdict::Answer(Answer::Content(Content::Empty));
         }
     }
-    let sendfile = core.sendfile.value_or(false);
-    let name = cx.req.filename.clone();
-    cx.note(format_args!("{name} is sent as it lies"));
+    let sendfile = core.sendfile.value_or(true);
+    if cx.tracing() {
+        let name = cx.req.filename.clone();
+        cx.note(format_args!("{name} is sent as it lies"));
+    }
     Verdict::Answer(Answer::Content(Content::File { file, stat, sendfile }))
 }
 
