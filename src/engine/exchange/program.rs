@@ -144,6 +144,11 @@ impl Exchange {
             Input::ChildStderr(bytes) => {
                 program.stderr.extend_from_slice(bytes);
                 program.stderr_lines(step, false);
+                // A program that complains is not silent.
+                let waits = program.unsent == 0 && !matches!(program.stage, Stage::Headless(_));
+                if waits && !self.client_eof {
+                    step.out.asks.push(Ask::Wake(Some(program.timeout)));
+                }
             }
             Input::ChildFed => program.feeding = false,
             Input::ChildClosed => self.output_closed(step),
@@ -282,6 +287,12 @@ impl Exchange {
             return self.client_gone(step);
         }
         let body = matches!(program.stage, Stage::Relay { .. } | Stage::Raw);
+        if !body && !self.body.is_done() && !program.feeding {
+            // Not the program kept us waiting but the client, with the rest of its body.
+            self.body = Body::none();
+            program.request.must_close = true;
+            return self.abandon(Verdict::Status(Status(408)), Ask::KillChild, step);
+        }
         let verdict = program.failure(&CgiFailure::Timeout { body }, step);
         step.errors(&mut program.request);
         if body {
