@@ -42,7 +42,13 @@ pub fn expr(data: &[u8]) {
     for mode in [Mode::Condition, Mode::String] {
         for options in [
             expr::Options::default(),
-            expr::Options { ssl: true, no_file_functions: true, include: true, dont_vary: true },
+            expr::Options {
+                ssl: true,
+                no_file_functions: true,
+                include: true,
+                dont_vary: true,
+                ..Default::default()
+            },
         ] {
             let Ok(read) = expr::parse(data, mode, options) else { continue };
             let mut nothing = Nothing(world(b""));
@@ -89,7 +95,10 @@ pub fn htaccess(data: &[u8]) {
     static POLICY: OnceLock<Arc<rachis::policy::Policy>> = OnceLock::new();
     let policy = POLICY.get_or_init(|| Arc::new(load(SITE, &world(b"")).policy));
     let engine = Engine::new(policy.clone(), modules::ALL, Arc::new(world(data)));
-    converse(&engine, b"GET /d/page.html?a=b HTTP/1.1\r\nHost: localhost\r\n\r\nGET /d/ HTTP/1.1\r\nHost: a\r\n\r\n");
+    converse(
+        &engine,
+        b"GET /d/page.html?a=b HTTP/1.1\r\nHost: localhost\r\n\r\nGET /d/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    );
 }
 
 const SITE: &[u8] = b"ServerName localhost\nDocumentRoot /www\nScriptAlias /cgi-bin/ /cgi/\n\
