@@ -47,7 +47,7 @@ pub fn expr(data: &[u8]) {
                 no_file_functions: true,
                 include: true,
                 dont_vary: true,
-                ..expr::Options::default()
+                ..Default::default()
             },
         ] {
             let Ok(read) = expr::parse(data, mode, options) else { continue };

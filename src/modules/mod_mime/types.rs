@@ -18,9 +18,8 @@ impl Types {
     /// Reads the file.
     ///
     /// # Errors
-    /// The system's; a directory or a device is one too.
+    /// The system's; a directory or a device is one too, but for `/dev/null`.
     pub fn read(system: &dyn System, path: &[u8]) -> io::Result<Types> {
-        // Apache takes regular files, and of all others just this one (ap_pcfg_openfile).
         if path == b"/dev/null" {
             return Ok(Types::default());
         }
