@@ -1,5 +1,6 @@
 //! The properties of `fuzz/`, over a small corpus and mutations of it: the same inputs in every run.
-//! `FUZZ_ROUNDS` (how many inputs each, 1,000 if unset) and `FUZZ_SEED` make it longer or other.
+//! `FUZZ_ROUNDS` (how many inputs each, 1,000 if unset) and `FUZZ_SEED` make it longer or other;
+//! `FUZZ_INPUT` names a file that holds each input while it is tried, for what ends the process.
 
 #[path = "../fuzz/src/lib.rs"]
 mod properties;
@@ -64,6 +65,9 @@ fn holds(property: fn(&[u8]), seeds: &[&[u8]], words: &[&[u8]]) {
     let mut numbers = Numbers(number("FUZZ_SEED", 0x9e37_79b9_7f4a_7c15).max(1));
     for _ in 0..number("FUZZ_ROUNDS", 1000) {
         let input = mutated(&mut numbers, seeds, words);
+        if let Ok(file) = std::env::var("FUZZ_INPUT") {
+            std::fs::write(file, &input).expect("a file that can be written");
+        }
         if panic::catch_unwind(|| property(&input)).is_err() {
             panic!("the property does not hold for b\"{}\"", input.escape_ascii());
         }
@@ -84,12 +88,72 @@ const CONF: &[&[u8]] = &[
     b"# a comment \\\n goes on\nServerTokens Prod\\\nuct\n\xef\xbb\xbfOptions \xe2\x80\x9cx\xe2\x80\x9d\n<Directory ~ \"^/w(\">\n",
 ];
 
+/// Deeper than any stack: each must be an error, not the end of the process.
+#[test]
+fn what_is_nested_too_deeply_is_an_error() {
+    for (begin, end) in
+        [("(", ")"), ("!", ""), ("%{tolower:", "}"), ("tolower(", ")"), ("'%{:", ":}'"), ("{", "}")]
+    {
+        for depth in [90, 300, 5000] {
+            let text = [&begin.repeat(depth), "true", &end.repeat(depth)].concat();
+            properties::expr(text.as_bytes());
+            properties::htaccess(format!("<If \"{text}\">\n</If>\n").as_bytes());
+        }
+    }
+    for section in ["RequireAny", "If true", "Files x", "IfModule mod_dir.c", "IfDefine !x", "Limit GET"] {
+        let text = format!("<{section}>\n").repeat(3000);
+        properties::htaccess(text.as_bytes());
+        properties::syntax(text.as_bytes());
+    }
+}
+
 const CONF_WORDS: &[&[u8]] = &[
-    b"\n", b"\\\n", b"\"", b"'", b"<", b">", b"</", b"<Directory /d>\n", b"</Directory>\n", b"<If \"true\">\n", b"</If>\n",
-    b"<IfModule x>\n", b"<RequireAny>\n", b"</RequireAny>\n", b"${", b"${A}", b"$1", b"%{", b"}", b"*", b"(", b")", b"[", b"\0",
-    b"\xff", b"\xef\xbb\xbf", b"99999999999999999999", b"-1", b"0", b" ", b"\t", b"\r\n", b"Include /etc/more.conf\n",
-    b"Use M a b\n", b"<Macro M $a>\n", b"AllowOverride All\n", b"Options ", b"Require ", b"SetEnv A ", b"ErrorDocument 404 ",
-    b"RLimitCPU ", b"LimitRequestBody ", b"AcceptPathInfo ", b"LogLevel ", b"Alias ", b"AliasMatch ^/(.*) ",
+    b"\n",
+    b"\\\n",
+    b"\"",
+    b"'",
+    b"<",
+    b">",
+    b"</",
+    b"<Directory /d>\n",
+    b"</Directory>\n",
+    b"<If \"true\">\n",
+    b"</If>\n",
+    b"<IfModule x>\n",
+    b"<RequireAny>\n",
+    b"</RequireAny>\n",
+    b"${",
+    b"${A}",
+    b"$1",
+    b"%{",
+    b"}",
+    b"*",
+    b"(",
+    b")",
+    b"[",
+    b"\0",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"99999999999999999999",
+    b"-1",
+    b"0",
+    b" ",
+    b"\t",
+    b"\r\n",
+    b"Include /etc/more.conf\n",
+    b"Use M a b\n",
+    b"<Macro M $a>\n",
+    b"AllowOverride All\n",
+    b"Options ",
+    b"Require ",
+    b"SetEnv A ",
+    b"ErrorDocument 404 ",
+    b"RLimitCPU ",
+    b"LimitRequestBody ",
+    b"AcceptPathInfo ",
+    b"LogLevel ",
+    b"Alias ",
+    b"AliasMatch ^/(.*) ",
 ];
 
 #[test]
@@ -113,8 +177,37 @@ fn any_bytes_are_an_expression_or_an_error() {
         b"text %{tolower:%{HTTP_HOST}} $1 \\$ %{:sub(s/a/b/g, 'x'):} %{join(', ', split(',', 'a,b'))}",
     ];
     let words: &[&[u8]] = &[
-        b"(", b")", b"!", b"%{", b"%{:", b":}", b"}", b"{", b"'", b"\"", b"&&", b"||", b"=~", b"m#", b"s/", b"/", b"-in", b"in",
-        b",", b"$1", b"$0", b"\\", b".", b"-eq", b"true", b"func(", b"99999999999999999999", b"\0", b"\xff", b"%{ENV:", b"not ",
+        b"(",
+        b")",
+        b"!",
+        b"%{",
+        b"%{:",
+        b":}",
+        b"}",
+        b"{",
+        b"'",
+        b"\"",
+        b"&&",
+        b"||",
+        b"=~",
+        b"m#",
+        b"s/",
+        b"/",
+        b"-in",
+        b"in",
+        b",",
+        b"$1",
+        b"$0",
+        b"\\",
+        b".",
+        b"-eq",
+        b"true",
+        b"func(",
+        b"99999999999999999999",
+        b"\0",
+        b"\xff",
+        b"%{ENV:",
+        b"not ",
     ];
     holds(properties::expr, seeds, words);
 }
@@ -133,9 +226,38 @@ fn any_bytes_are_a_request_or_an_error() {
         b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n\r\n",
     ];
     let words: &[&[u8]] = &[
-        b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b"\0", b"\xff", b"/", b"//", b"/../", b"%2f", b"%00", b"%", b"?", b"#", b"*",
-        b"HTTP/1.1", b"HTTP/9.9", b"Host: b\r\n", b"Content-Length: 1\r\n", b"Transfer-Encoding: chunked\r\n", b"ffffffffffffffff",
-        b"0\r\n\r\n", b"Range: bytes=", b"18446744073709551615", b"-", b",", b"\"", b"Expect: 100-continue\r\n", b";", b"=",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b" ",
+        b"\t",
+        b":",
+        b"\0",
+        b"\xff",
+        b"/",
+        b"//",
+        b"/../",
+        b"%2f",
+        b"%00",
+        b"%",
+        b"?",
+        b"#",
+        b"*",
+        b"HTTP/1.1",
+        b"HTTP/9.9",
+        b"Host: b\r\n",
+        b"Content-Length: 1\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"ffffffffffffffff",
+        b"0\r\n\r\n",
+        b"Range: bytes=",
+        b"18446744073709551615",
+        b"-",
+        b",",
+        b"\"",
+        b"Expect: 100-continue\r\n",
+        b";",
+        b"=",
     ];
     holds(properties::request_head, seeds, words);
 }
@@ -150,8 +272,23 @@ fn any_bytes_are_a_programs_head_or_an_error() {
         b"Status: 99999999999999999999\n\n",
     ];
     let words: &[&[u8]] = &[
-        b"\n", b"\r\n", b"\r", b":", b" ", b"\0", b"\xff", b"Status:", b"Status: 0", b"Location: ", b"A: b\n", b"Content-Type:\n",
-        b"200", b"\n\n", b"Set-Cookie: x\n", b"\t", b";",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b":",
+        b" ",
+        b"\0",
+        b"\xff",
+        b"Status:",
+        b"Status: 0",
+        b"Location: ",
+        b"A: b\n",
+        b"Content-Type:\n",
+        b"200",
+        b"\n\n",
+        b"Set-Cookie: x\n",
+        b"\t",
+        b";",
     ];
     holds(properties::cgi_head, seeds, words);
 }
