@@ -63,6 +63,18 @@ pub fn warnings(diagnostics: &[Diagnostic]) {
     }
 }
 
+/// What the error log says at the start of directives and modules that have no effect: nothing on
+/// the terminal, where scripts take any output for a failure.
+pub fn ignored(loaded: &Loaded) -> Vec<String> {
+    let ours = |found: &&Diagnostic| matches!(found.id, "RX0207" | "RX0208");
+    let line = |found: &Diagnostic| {
+        let place = found.span().map(|span| loaded.sources().place(span));
+        let place = place.map(|place| format!(" ({}:{})", place.file, place.line)).unwrap_or_default();
+        format!("{}{place}", found.headline)
+    };
+    loaded.diagnostics.iter().filter(ours).map(line).collect()
+}
+
 /// The module whose warning it is, by its number; none for those of the start (APLOG_STARTUP), which
 /// Apache prints bare.
 fn module_of(text: &str) -> Option<&'static str> {

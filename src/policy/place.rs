@@ -167,6 +167,14 @@ impl<'p, 't> Place<'p, 't> {
         self.compiler.tables.provider(name)
     }
 
+    /// For a word behind `Require` that belongs to a loaded module which rachis lacks: the server
+    /// does not start with it, or the `.htaccess` file fails; `None` if it is no such word.
+    pub fn refuse_provider(&mut self, word: &[u8], node: &Node) -> Option<Applied> {
+        let module = self.compiler.tables.lacking_provider(word)?;
+        let what = format!("Require {}", bstr::BStr::new(word));
+        Some(self.compiler.refuse(&what, module.name, node, self.at))
+    }
+
     /// The names of all providers of active modules.
     pub fn provider_names(&self) -> impl Iterator<Item = &'static str> + use<'t> {
         self.compiler.tables.providers().map(|provider| provider.name)

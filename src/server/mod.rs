@@ -72,6 +72,8 @@ pub struct Options {
     pub notices: bool,
     /// Whether to obey signals; not where the server is a guest in another program.
     pub signals: bool,
+    /// What the error log is to warn of once the server runs.
+    pub warnings: Vec<String>,
     /// What the log calls the server: `Apache/2.4.71 (Unix)`.
     pub version: String,
     /// What the log says it was started with; empty: nothing.
@@ -89,6 +91,7 @@ impl Default for Options {
             explain: false,
             notices: true,
             signals: true,
+            warnings: Vec::new(),
             version: String::new(),
             command_line: String::new(),
             detached: None,

@@ -145,6 +145,7 @@ impl Bound {
         let mut main =
             Main { options: self.options, config, posts, reload, live: threads.len(), deadline: None };
         self.warnings.iter().for_each(|text| main.log(4, "core", "AH00098", text));
+        main.options.warnings.iter().for_each(|text| main.log(4, "core", "", text));
         main.resuming();
         if let Some(detached) = detached {
             main.leave_caller(detached);

@@ -234,7 +234,10 @@ fn allow_override_list(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
             Lookup::Found(_, row) if row.scope.meets(Scope::ALL) => {
                 names.insert(name.to_ascii_lowercase().into());
             }
-            Lookup::Found(..) => {
+            Lookup::Lacking(_, row) if row.directive.scope.meets(Scope::ALL) => {
+                names.insert(name.to_ascii_lowercase().into());
+            }
+            Lookup::Found(..) | Lookup::Lacking(..) => {
                 let text = format!(
                     "AH02304: Discarding directive `{name}' not allowed in AllowOverrideList at {file}:{line}"
                 );
