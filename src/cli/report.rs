@@ -31,8 +31,18 @@ pub fn print(text: &str) -> bool {
 pub fn apache_line(diagnostic: &Diagnostic) -> Option<String> {
     match &diagnostic.apache {
         Apache::Program(text) => Some(format!("{}: {text}\n", program())),
-        Apache::Plain(text) => Some(format!("{text}\n")),
+        Apache::Plain(text) => Some(format!("{}\n", named(text))),
         Apache::Silent => None,
+    }
+}
+
+/// Some messages of Apache name the program behind their number.
+fn named(text: &str) -> String {
+    match text.split_once(": httpd: ") {
+        Some((number, rest)) if number.len() == 7 && number.starts_with("AH") => {
+            format!("{number}: {}: {rest}", program())
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -41,8 +51,11 @@ pub fn colors() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// Apache's words for the first error, then every error with its lines.
+/// What Apache warned of before, its words for the first error, then every error with its lines.
 pub fn errors(loaded: &Loaded) {
+    let is_error = |found: &Diagnostic| found.severity == Severity::Error;
+    let first = loaded.diagnostics.iter().position(is_error).unwrap_or_default();
+    warnings(&loaded.diagnostics[..first]);
     if let Some(first) = loaded.error() {
         say(&apache_line(first).unwrap_or_else(|| format!("{}: {}\n", program(), first.headline)));
     }
@@ -58,6 +71,7 @@ pub fn warnings(diagnostics: &[Diagnostic]) {
             let pid = std::process::id();
             let head =
                 module_of(text).map(|module| format!("[{now}] [{module}:warn] [pid {pid}:tid {pid}] "));
+            let text = named(text);
             say(&format!("{}{text}\n", head.unwrap_or_default()));
         }
     }
@@ -79,7 +93,7 @@ pub fn ignored(loaded: &Loaded) -> Vec<String> {
 /// Apache prints bare.
 fn module_of(text: &str) -> Option<&'static str> {
     match text.strip_prefix("AH").and_then(|rest| rest.get(..5)?.parse::<u32>().ok()) {
-        Some(501..=533 | 548 | 556..=558) => None,
+        Some(112 | 501..=533 | 548 | 556..=558) => None,
         Some(671) => Some("alias"),
         Some(1506) => Some("env"),
         Some(1574) => Some("so"),

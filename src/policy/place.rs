@@ -215,10 +215,12 @@ impl<'p, 't> Place<'p, 't> {
     pub fn module_identifier(&self, name: &[u8]) -> Option<&'static str> {
         let suffixed = [name, b"_module"].concat();
         let fits = |id: &str| id.as_bytes() == name || id.as_bytes() == suffixed;
-        let mut active = self.compiler.tables.active();
-        active
-            .find(|table| table.source.as_bytes() == name || fits(table.identifier))
-            .map(|table| table.identifier)
+        let tables = self.compiler.tables;
+        let active = tables.active().map(|table| (table.source, table.identifier));
+        let lacking = tables.lacking().iter().map(|module| (module.source, module.identifier));
+        let mut all = active.chain(lacking);
+        all.find(|(source, identifier)| source.as_bytes() == name || fits(identifier))
+            .map(|(_, identifier)| identifier)
     }
 
     /// Apache's ap_check_cmd_context: an error if the directive stands inside one of `forbidden`.
