@@ -2,6 +2,7 @@
 
 use super::config::Loaded;
 use crate::diag::{Apache, Diagnostic, Severity, Sources, render};
+use crate::engine::LogEntry;
 use std::io::{self, IsTerminal, Write};
 
 /// Name of the program as it was called, without its directory.
@@ -77,23 +78,33 @@ pub fn warnings(diagnostics: &[Diagnostic]) {
     }
 }
 
-/// What the error log says at the start of directives and modules that have no effect: nothing on
-/// the terminal, where scripts take any output for a failure.
-pub fn ignored(loaded: &Loaded) -> Vec<String> {
-    let ours = |found: &&Diagnostic| matches!(found.id, "RX0207" | "RX0208");
-    let line = |found: &Diagnostic| {
-        let place = found.span().map(|span| loaded.sources().place(span));
-        let place = place.map(|place| format!(" ({}:{})", place.file, place.line)).unwrap_or_default();
-        format!("{}{place}", found.headline)
+/// What the error log says at the start: Apache's warnings that name a module; and, of directives
+/// and modules without effect, ours, which the terminal must not see, since scripts take any output
+/// for a failure.
+pub fn logged_warnings(loaded: &Loaded) -> Vec<LogEntry> {
+    let warnings = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Warning);
+    let entry = |found: &Diagnostic| {
+        let (module, text) = match &found.apache {
+            Apache::Plain(text) | Apache::Program(text) => (module_of(text)?, text.clone()),
+            Apache::Silent if matches!(found.id, "RX0207" | "RX0208") => ("core", placed(found, loaded)),
+            Apache::Silent => return None,
+        };
+        Some(LogEntry { level: 4, module, os_error: None, number: "", text: text.into(), explanation: None })
     };
-    loaded.diagnostics.iter().filter(ours).map(line).collect()
+    warnings.filter_map(entry).collect()
+}
+
+fn placed(found: &Diagnostic, loaded: &Loaded) -> String {
+    let place = found.span().map(|span| loaded.sources().place(span));
+    let place = place.map(|place| format!(" ({}:{})", place.file, place.line)).unwrap_or_default();
+    format!("{}{place}", found.headline)
 }
 
 /// The module whose warning it is, by its number; none for those of the start (APLOG_STARTUP), which
 /// Apache prints bare.
 fn module_of(text: &str) -> Option<&'static str> {
     match text.strip_prefix("AH").and_then(|rest| rest.get(..5)?.parse::<u32>().ok()) {
-        Some(112 | 501..=533 | 548 | 556..=558) => None,
+        Some(112 | 497..=533 | 548 | 556..=558) => None,
         Some(671) => Some("alias"),
         Some(1506) => Some("env"),
         Some(1574) => Some("so"),

@@ -84,9 +84,9 @@ fn try_run(loaded: &Loaded, how: How) -> Result<(), StartError> {
         explain: how.serving.is_some(),
         notices: how.serving.is_none(),
         signals: true,
-        warnings: report::ignored(loaded),
         version: format!("Apache/{APACHE_VERSION} (Unix) rachis/{}", env!("CARGO_PKG_VERSION")),
         command_line: arguments.join(" "),
+        warnings: report::logged_warnings(loaded),
         detached,
     };
     let bound = Server::bind(&loaded.policy, options)?;

@@ -85,6 +85,15 @@ impl Engine {
         Engine { policy, system, modules, steps }
     }
 
+    /// Whether the world is as the modules need it.
+    ///
+    /// # Errors
+    /// The first that is not, as the line for the error log.
+    pub fn ready(&self) -> Result<(), Box<super::request::LogEntry>> {
+        let mut checks = self.modules.iter().filter_map(|module| module.start);
+        checks.try_for_each(|check| check(&self.policy, &*self.system))
+    }
+
     /// Decides a request, or goes on with one that had to wait.
     pub fn decide(&self, worker: &mut Worker, request: Box<Request>, trace: &mut Trace) -> Progress {
         let mut request = request;
@@ -285,8 +294,8 @@ fn steps_of(phase: Phase, modules: &[&'static Module]) -> Vec<Step> {
     waiting.sort_by_key(|(_, hook)| hook.order.rank);
     let mut steps: Vec<Step> = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
-        let blocked = |after: &&str| waiting.iter().any(|(module, _)| module.name == *after);
-        let free = waiting.iter().position(|(_, hook)| !hook.order.after.iter().any(|name| blocked(&name)));
+        let blocked = |after: &str| waiting.iter().any(|(module, _)| module.name == after);
+        let free = waiting.iter().position(|(_, hook)| !hook.order.after.iter().any(|name| blocked(name)));
         let (module, hook) = waiting.remove(free.unwrap_or(0));
         steps.push(Step { module: module.name, run: hook.run });
     }

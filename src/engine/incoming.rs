@@ -2,22 +2,23 @@
 
 use super::{
     decide::{Cursor, Engine},
-    request::{Connection, Request, Table},
+    request::{Connection, LogEntry, Request, Table},
+    urls,
     worker::Worker,
 };
 use crate::{
     http::{
-        Headers, MethodSet, Status,
+        Headers, Method, MethodSet, Status,
         path::{BadPath, Slashes, decode},
         request::{BadRequest, Framing, Head, Limits, Version},
     },
     policy::{CoreServer, SaidExt},
 };
-use bstr::BString;
+use bstr::{BStr, BString};
 use std::rc::Rc;
 
 /// What the server that a connection reaches first says of request heads.
-pub fn limits(core: &CoreServer) -> Limits {
+pub fn limits(core: &CoreServer, registered: &[BString]) -> Limits {
     let number = |said: &crate::policy::Said<u32>, default: usize| {
         said.value().map_or(default, |&n| usize::try_from(n).unwrap_or(usize::MAX))
     };
@@ -28,7 +29,7 @@ pub fn limits(core: &CoreServer) -> Limits {
         field_size: number(&core.limit_field_size, standard.field_size),
         strict: core.strict.value_or(true),
         allow_09: !core.require_1_0.value_or(false),
-        registered_methods: core.registered_methods.value_or(false),
+        registered_methods: core.registered_methods.value_or(false).then(|| registered.to_vec()),
         ..standard
     }
 }
@@ -40,7 +41,7 @@ pub fn request(
     conn: &Rc<Connection>,
     head: Head,
 ) -> (Box<Request>, Option<Status>) {
-    let server = engine.policy.vhosts.choose(conn.local, head.hostname.as_deref().map(|h| h.as_slice()));
+    let server = choose_server(engine, conn, &head);
     let mut request = blank(engine, worker, conn, server);
     let slashes = slashes(&request);
     let merge = engine.policy.servers[server].core().merge_slashes.value_or(true);
@@ -49,12 +50,15 @@ pub fn request(
         path => decode(path, slashes, merge),
     };
     let refused = match &decoded {
+        _ if is_stranger(engine, &mut request, head.hostname.as_ref().map(|host| host.as_slice())) => {
+            Some(Status(400))
+        }
         Ok(_) => None,
         Err(BadPath::Invalid | BadPath::Escape) => Some(Status(400)),
         Err(_) => Some(Status(404)),
     };
     request.request_line = head.request_line;
-    request.method = head.method;
+    request.method = Method::find(&head.method_name, &engine.policy.process.methods);
     request.method_name = head.method_name;
     request.target = head.target;
     request.version = head.version;
@@ -71,6 +75,60 @@ pub fn request(
     (request, refused)
 }
 
+/// The server that the Host names; for a client that names none, the one whose ServerPath the URL
+/// is below (ap_update_vhost_from_headers).
+fn choose_server(engine: &Engine, conn: &Connection, head: &Head) -> usize {
+    let (policy, path) = (&engine.policy, head.parts.path.as_slice());
+    let host = head.hostname.as_deref().map(|host| host.as_slice());
+    let below = |server: &&usize| {
+        let said = policy.servers[**server].core().path.value();
+        said.is_some_and(|prefix| urls::below(prefix, path).is_some())
+    };
+    let by_path = || policy.vhosts.servers(conn.local).iter().find(below).copied();
+    let found = if host.is_none() { by_path() } else { None };
+    found.unwrap_or_else(|| policy.vhosts.choose(conn.local, host))
+}
+
+/// Whether StrictHostCheck refuses the name that is asked for.
+fn is_stranger(engine: &Engine, request: &mut Request, host: Option<&[u8]>) -> bool {
+    let (policy, Some(host)) = (&engine.policy, host) else { return false };
+    let server = &policy.servers[request.server];
+    if !server.core().strict_host_check.value_or(false) {
+        return false;
+    }
+    let (number, place) = match policy.vhosts.knows(request.conn.local, host) {
+        Some(true) => return false,
+        Some(false) => {
+            let place = policy.sources.place(server.span);
+            let place = format!(
+                "the matching virtual host (default vhost for current connection is {}:{})",
+                place.file, place.line
+            );
+            ("AH10157", place)
+        }
+        None if server.core().name.value().is_some_and(|name| name.eq_ignore_ascii_case(host)) => {
+            return false;
+        }
+        None => ("AH10156", "the global server configuration ".to_owned()),
+    };
+    let text = format!(
+        "Requested hostname '{host}' did not match any ServerName/ServerAlias in {place}",
+        host = BStr::new(host)
+    );
+    if super::log::level_for(request.conf.conf.get(), server.core(), "core") < 4 {
+        return true;
+    }
+    request.log.push(LogEntry {
+        level: 4,
+        module: "core",
+        os_error: None,
+        number,
+        text: text.into(),
+        explanation: None,
+    });
+    true
+}
+
 /// The request for a head that could not be read: only its error page and log line are made of it.
 pub fn bad_request(
     engine: &Engine,
@@ -80,7 +138,7 @@ pub fn bad_request(
 ) -> Box<Request> {
     let mut request = blank(engine, worker, conn, engine.policy.vhosts.choose(conn.local, None));
     request.request_line = bad.request_line.clone();
-    request.method = crate::http::Method::from_name(&bad.method_name);
+    request.method = Method::find(&bad.method_name, &engine.policy.process.methods);
     request.method_name = bad.method_name.clone();
     request.target = bad.target.clone();
     request.uri = bad.target.clone();
@@ -132,7 +190,7 @@ fn blank(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, server: usize)
         server,
         started: engine.system.now(),
         request_line: empty(),
-        method: crate::http::Method::Get,
+        method: Method::Get,
         method_name: empty(),
         target: empty(),
         version: Version::Http11,
@@ -171,6 +229,7 @@ fn blank(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, server: usize)
         is_sub: false,
         parent_conf: None,
         log: Vec::new(),
+        records: Vec::new(),
         cursor: Cursor::START,
     })
 }

@@ -30,6 +30,8 @@ pub struct LogTarget {
     pub spec: BString,
     /// The directive that named it first.
     pub at: Span,
+    /// Whether the server does without it if it cannot be opened.
+    pub optional: bool,
 }
 
 /// A server while its sections are being read.
@@ -56,6 +58,8 @@ pub struct Compiler<'t> {
     pub(super) lacks: lacking::Findings,
     log_targets: Vec<LogTarget>,
     next_id: u64,
+    /// Whether there was an error.
+    failed: bool,
 }
 
 /// What the reading stage hands over besides the tree.
@@ -144,6 +148,8 @@ pub fn compile_htaccess(
 ) -> (Conf, Vec<Diagnostic>) {
     let start = Start { server_root: policy.process.server_root.clone(), ..Start::default() };
     let mut compiler = Compiler::new(&policy.tables, system, sources, start, *next_id);
+    compiler.process.methods.clone_from(&policy.process.methods);
+    compiler.process.regex = policy.process.regex;
     // What the server's configuration defines by name (AuthzProviderAlias) is known here too.
     compiler.servers[0].conf = (*policy.main().conf).clone();
     let mut conf = Conf::default();
@@ -174,6 +180,7 @@ impl<'t> Compiler<'t> {
             lacks: lacking::Findings::default(),
             log_targets: Vec::new(),
             next_id,
+            failed: false,
         };
         compiler.add_server(Vec::new(), Span::BUILTIN);
         compiler.servers[0].conf = Conf::base(tables.kinds());
@@ -191,10 +198,10 @@ impl<'t> Compiler<'t> {
         self.servers.len() - 1
     }
 
-    pub(super) fn log_target(&mut self, spec: &[u8], at: Span) -> usize {
+    pub(super) fn log_target(&mut self, spec: &[u8], at: Span, optional: bool) -> usize {
         let known = self.log_targets.iter().position(|target| target.spec == spec);
         known.unwrap_or_else(|| {
-            self.log_targets.push(LogTarget { spec: spec.into(), at });
+            self.log_targets.push(LogTarget { spec: spec.into(), at, optional });
             self.log_targets.len() - 1
         })
     }
@@ -202,8 +209,13 @@ impl<'t> Compiler<'t> {
     /// Applies directives in order to the settings of one place.
     pub(super) fn walk(&mut self, nodes: &[Node], dir: &mut Conf, at: At<'_>) {
         for node in nodes {
+            // A request waits for a `.htaccess` file, and one error in it is enough for a 500.
+            if self.failed && at.overrides.is_some() {
+                return;
+            }
             if let Err(mistake) = self.apply(node, dir, at) {
                 let diagnostic = self.diagnostic(node, mistake, at);
+                self.failed |= diagnostic.severity == Severity::Error;
                 self.diagnostics.push(diagnostic);
             }
         }
@@ -214,6 +226,7 @@ impl<'t> Compiler<'t> {
             Lookup::Found(_, row) => (row, None),
             Lookup::Lacking(module, row) => (&row.directive, Some((module, row))),
             Lookup::Inactive(table, row) => return Err(self.inactive(node, table.identifier, row)),
+            Lookup::Unknown if at.overrides.is_some() => return Err(invalid_command(node)),
             Lookup::Unknown => return Err(self.unknown(node)),
         };
         if !allowed(row, at) {

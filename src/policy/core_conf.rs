@@ -8,7 +8,7 @@ use super::{
     conf::{Config, Said, SaidExt, Setting},
     directive::Scope,
     expr::Expr,
-    section::Section,
+    section::{InOrder, Section},
 };
 use crate::diag::Span;
 use bstr::BString;
@@ -312,14 +312,9 @@ impl FilesSections {
     }
 
     /// The sections whose name or pattern fits, in the order in which they are merged.
-    pub fn matching<'s>(&'s self, name: &[u8]) -> Vec<&'s Arc<Section>> {
-        if self.list.is_empty() {
-            return Vec::new();
-        }
-        let mut found: Vec<usize> = self.names.get(bstr::BStr::new(name)).cloned().unwrap_or_default();
-        found.extend(self.patterns.iter().copied().filter(|&n| self.list[n].matches(name)));
-        found.sort_unstable();
-        found.into_iter().map(|n| &self.list[n]).collect()
+    pub fn matching<'s, 'n>(&'s self, name: &'n [u8]) -> InOrder<'s, 'n> {
+        let plain = self.names.get(bstr::BStr::new(name)).map_or(&[][..], Vec::as_slice);
+        InOrder::new(&self.list, plain, &self.patterns, name)
     }
 
     fn after(&self, outer: &FilesSections) -> FilesSections {
@@ -337,7 +332,7 @@ impl FilesSections {
 pub struct CoreDir {
     /// `Options`.
     pub options: Options,
-    /// `AllowOverride` classes; unsaid means None.
+    /// `AllowOverride` classes; unsaid, `.htaccess` is read and nothing in it allowed.
     pub allow_override: Said<Scope>,
     /// Which `Options` words AllowOverride lets through.
     pub override_options: Said<OptionBits>,
@@ -387,8 +382,10 @@ pub struct CoreDir {
     pub cgi_original_uri: Said<bool>,
     /// `QualifyRedirectURL`.
     pub qualify_redirect: Said<bool>,
-    /// `SetInputFilter` and `SetOutputFilter`, kept for modules to come.
-    pub filters: Vec<Setting<BString>>,
+    /// `SetOutputFilter`: names with `;` between them.
+    pub output_filters: Said<BString>,
+    /// `SetInputFilter`: names with `;` between them.
+    pub input_filters: Said<BString>,
     /// `LogLevel`.
     pub log_levels: LogLevels,
     /// `MaxRanges`, `MaxRangeOverlaps`, `MaxRangeReversals`: `None` inside is unlimited.
@@ -431,8 +428,6 @@ impl Config for CoreDir {
         error_documents.extend(self.error_documents.iter().map(|(status, said)| (*status, said.clone())));
         let mut ifs = outer.ifs.clone();
         ifs.extend(self.ifs.iter().cloned());
-        let mut filters = outer.filters.clone();
-        filters.extend(self.filters.iter().cloned());
         CoreDir {
             options: Options::merge(&self.options, &outer.options),
             allow_override: self.allow_override.over(&outer.allow_override),
@@ -465,7 +460,8 @@ impl Config for CoreDir {
             cgi_pass_auth: self.cgi_pass_auth.over(&outer.cgi_pass_auth),
             cgi_original_uri: self.cgi_original_uri.over(&outer.cgi_original_uri),
             qualify_redirect: self.qualify_redirect.over(&outer.qualify_redirect),
-            filters,
+            output_filters: self.output_filters.over(&outer.output_filters),
+            input_filters: self.input_filters.over(&outer.input_filters),
             log_levels: self.log_levels.over(&outer.log_levels),
             max_ranges: self.max_ranges.over(&outer.max_ranges),
             max_range_overlaps: self.max_range_overlaps.over(&outer.max_range_overlaps),

@@ -5,7 +5,9 @@ use super::{
     conf::{Conf, Config},
     core_conf::{CoreDir, OptionBits},
     directive::{Applied, Args, Mistake, Scope},
+    expr,
     process::Process,
+    regex::{Regex, RegexError},
     section::{Pattern, Section, SectionKind},
     server::VhostAddress,
     table::{Lookup, Provider},
@@ -185,6 +187,24 @@ impl<'p, 't> Place<'p, 't> {
         server_root_relative(&self.compiler.process.server_root, path)
     }
 
+    /// A regular expression, under the RegexDefaultOptions that hold here.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn regex(&self, pattern: &[u8], caseless: bool) -> Result<Regex, RegexError> {
+        Regex::with(pattern, caseless, self.compiler.process.regex)
+    }
+
+    /// How expressions are read here.
+    pub fn expression_options(&self) -> expr::Options {
+        expr::Options {
+            ssl: self.module_active(b"mod_ssl.c"),
+            no_file_functions: self.in_htaccess(),
+            regex: self.compiler.process.regex,
+            ..expr::Options::default()
+        }
+    }
+
     /// Whether a directory stands at this path.
     pub fn is_directory(&self, path: &[u8]) -> bool {
         self.compiler.system.stat(system::path(path)).is_ok_and(|stat| stat.is_dir())
@@ -203,7 +223,12 @@ impl<'p, 't> Place<'p, 't> {
 
     /// Registers a log file or pipe that the server opens at start.
     pub fn log_target(&mut self, target: &[u8], at: Span) -> usize {
-        self.compiler.log_target(target, at)
+        self.compiler.log_target(target, at, false)
+    }
+
+    /// The same for a file that is done without if it cannot be opened.
+    pub fn optional_log_target(&mut self, target: &[u8], at: Span) -> usize {
+        self.compiler.log_target(target, at, true)
     }
 
     /// What became of a directive's name.

@@ -1,6 +1,9 @@
 //! Settings of the server as a process: what it listens on, as whom it runs, where its pid goes.
 
-use super::conf::{Said, Setting};
+use super::{
+    conf::{Said, Setting},
+    regex::Defaults,
+};
 use bstr::BString;
 use std::{net::SocketAddr, time::Duration};
 
@@ -40,8 +43,8 @@ pub struct Process {
     pub tokens: Said<Tokens>,
     /// `MaxRequestWorkers`: most connections served at a time.
     pub max_request_workers: Said<u32>,
-    /// `ThreadsPerChild`, accepted; our workers are event loops.
-    pub threads_per_child: Said<u32>,
+    /// What the event MPM is told of its processes and threads; our workers are event loops.
+    pub sizes: Sizes,
     /// `MaxConnectionsPerChild`.
     pub max_connections_per_child: Said<u32>,
     /// `GracefulShutdownTimeout`.
@@ -54,10 +57,31 @@ pub struct Process {
     pub internal_redirects: Said<u32>,
     /// `LimitInternalRecursion`: depth of sub-requests.
     pub sub_request_depth: Said<u32>,
+    /// Methods that the configuration made known: `RegisterHttpMethod`, `<Limit>`.
+    pub methods: Vec<BString>,
+    /// What `RegexDefaultOptions` says of expressions from here on.
+    pub regex: Defaults,
     /// `ExtendedStatus`.
     pub extended_status: Said<bool>,
     /// `UseCanonicalPhysicalPort` and friends are per directory; this is `Mutex`, kept as said.
     pub mutexes: Vec<Setting<BString>>,
+}
+
+/// Sizes of an Apache that is built of processes and threads, as they were written.
+#[derive(Clone, Debug, Default)]
+pub struct Sizes {
+    /// `ServerLimit`.
+    pub server_limit: Said<i64>,
+    /// `ThreadLimit`.
+    pub thread_limit: Said<i64>,
+    /// `ThreadsPerChild`.
+    pub threads_per_child: Said<i64>,
+    /// `MaxRequestWorkers`.
+    pub max_request_workers: Said<i64>,
+    /// `StartServers`.
+    pub start_servers: Said<i64>,
+    /// `MinSpareThreads`.
+    pub min_spare_threads: Said<i64>,
 }
 
 /// `ServerTokens`.

@@ -32,6 +32,7 @@ pub use process::{Command, Told, already_running, pid_file, signal_running};
 pub use run::{Bound, Handle, Ready, Reload, Server};
 pub use signals::Order;
 
+use crate::engine::LogEntry;
 use std::{fmt, io};
 
 /// Why the server did not start, in Apache's words: lines for standard error.
@@ -72,12 +73,12 @@ pub struct Options {
     pub notices: bool,
     /// Whether to obey signals; not where the server is a guest in another program.
     pub signals: bool,
-    /// What the error log is to warn of once the server runs.
-    pub warnings: Vec<String>,
     /// What the log calls the server: `Apache/2.4.71 (Unix)`.
     pub version: String,
     /// What the log says it was started with; empty: nothing.
     pub command_line: String,
+    /// What there is to say of the configuration, for the error log.
+    pub warnings: Vec<LogEntry>,
     /// The caller to tell when all is ready.
     pub detached: Option<Detached>,
 }
@@ -91,9 +92,9 @@ impl Default for Options {
             explain: false,
             notices: true,
             signals: true,
-            warnings: Vec::new(),
             version: String::new(),
             command_line: String::new(),
+            warnings: Vec::new(),
             detached: None,
         }
     }
