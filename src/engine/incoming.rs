@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     http::{
-        Headers, MethodSet, Status,
+        Headers, Method, MethodSet, Status,
         path::{BadPath, Slashes, decode},
         request::{BadRequest, Framing, Head, Limits, Version},
     },
@@ -17,7 +17,7 @@ use bstr::BString;
 use std::rc::Rc;
 
 /// What the server that a connection reaches first says of request heads.
-pub fn limits(core: &CoreServer) -> Limits {
+pub fn limits(core: &CoreServer, registered: &[BString]) -> Limits {
     let number = |said: &crate::policy::Said<u32>, default: usize| {
         said.value().map_or(default, |&n| usize::try_from(n).unwrap_or(usize::MAX))
     };
@@ -28,7 +28,7 @@ pub fn limits(core: &CoreServer) -> Limits {
         field_size: number(&core.limit_field_size, standard.field_size),
         strict: core.strict.value_or(true),
         allow_09: !core.require_1_0.value_or(false),
-        registered_methods: core.registered_methods.value_or(false),
+        registered_methods: core.registered_methods.value_or(false).then(|| registered.to_vec()),
         ..standard
     }
 }
@@ -54,7 +54,7 @@ pub fn request(
         Err(_) => Some(Status(404)),
     };
     request.request_line = head.request_line;
-    request.method = head.method;
+    request.method = Method::find(&head.method_name, &engine.policy.process.methods);
     request.method_name = head.method_name;
     request.target = head.target;
     request.version = head.version;
@@ -80,7 +80,7 @@ pub fn bad_request(
 ) -> Box<Request> {
     let mut request = blank(engine, worker, conn, engine.policy.vhosts.choose(conn.local, None));
     request.request_line = bad.request_line.clone();
-    request.method = crate::http::Method::from_name(&bad.method_name);
+    request.method = Method::find(&bad.method_name, &engine.policy.process.methods);
     request.method_name = bad.method_name.clone();
     request.target = bad.target.clone();
     request.uri = bad.target.clone();
@@ -132,7 +132,7 @@ fn blank(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, server: usize)
         server,
         started: engine.system.now(),
         request_line: empty(),
-        method: crate::http::Method::Get,
+        method: Method::Get,
         method_name: empty(),
         target: empty(),
         version: Version::Http11,

@@ -59,8 +59,11 @@ impl Running {
         }
     }
 
+    /// Unless AllowOverride says None; where it says nothing the files are read, and nothing in them
+    /// is allowed.
     fn reads_htaccess(&self) -> bool {
-        self.overrides.classes != 0
+        self.overrides.at.is_none()
+            || self.overrides.classes != 0
             || self.overrides.nonfatal != 0
             || self.overrides.list.as_ref().is_some_and(|list| !list.0.is_empty())
     }

@@ -80,7 +80,8 @@ pub fn decide(
         keepalives: Cell::new(0),
         lookups: Default::default(),
     });
-    let limits = incoming::limits(engine.policy.servers[engine.policy.vhosts.choose(local, None)].core());
+    let core = engine.policy.servers[engine.policy.vhosts.choose(local, None)].core();
+    let limits = incoming::limits(core, &engine.policy.process.methods);
     let head = question.head(local.port());
     let mut trace = Trace::on();
     let mut early = None;

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// How many methods a configuration can make known besides the built-in ones.
+pub const MOST_REGISTERED: u8 = 36;
+
 macro_rules! methods {
     ($($variant:ident $name:literal $number:literal)*) => {
         /// A request method as Apache's registry knows it. The spelling of one that it does not
@@ -9,6 +12,8 @@ macro_rules! methods {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Method {
             $(#[doc = concat!("`", $name, "`")] $variant,)*
+            /// Made known by the configuration: how many were before it.
+            Registered(u8),
             /// Not registered (`M_INVALID`).
             Other,
         }
@@ -20,17 +25,33 @@ macro_rules! methods {
                 Method::Other
             }
 
-            /// The registered name, empty for `Other`.
+            /// The same, where the configuration made more methods known.
+            pub fn find<N: AsRef<[u8]>>(name: &[u8], registered: &[N]) -> Method {
+                let position = || registered.iter().position(|known| known.as_ref() == name);
+                match Method::from_name(name) {
+                    Method::Other => {
+                        let number = position().and_then(|n| u8::try_from(n).ok());
+                        number.filter(|n| *n < MOST_REGISTERED).map_or(Method::Other, Method::Registered)
+                    }
+                    known => known,
+                }
+            }
+
+            /// The built-in name, empty for the others.
             pub fn name(self) -> &'static str {
-                match self { $(Method::$variant => $name,)* Method::Other => "" }
+                match self { $(Method::$variant => $name,)* Method::Registered(_) | Method::Other => "" }
             }
 
             /// Apache's `M_…` number. HEAD has GET's.
             pub fn number(self) -> u8 {
-                match self { $(Method::$variant => $number,)* Method::Other => 26 }
+                match self {
+                    $(Method::$variant => $number,)*
+                    Method::Other => 26,
+                    Method::Registered(n) => 27 + n % MOST_REGISTERED,
+                }
             }
 
-            /// All registered methods.
+            /// All built-in methods.
             pub const ALL: &'static [Method] = &[$(Method::$variant),*];
         }
     };
@@ -143,6 +164,16 @@ mod tests {
         for method in Method::ALL {
             assert_eq!(Method::from_name(method.name().as_bytes()), *method);
         }
+    }
+
+    #[test]
+    fn registered_methods_have_numbers_of_their_own() {
+        let registered = ["BREW", "STEEP"];
+        let brew = Method::find(b"BREW", &registered);
+        assert_eq!(brew.number(), 27);
+        assert!(!MethodSet::of(&[brew]).contains(Method::find(b"STEEP", &registered)));
+        assert_eq!(Method::find(b"POUR", &registered), Method::Other);
+        assert_eq!(Method::find(b"PUT", &registered), Method::Put);
     }
 
     #[test]

@@ -24,8 +24,9 @@ pub struct Limits {
     pub strict: bool,
     /// `HttpProtocolOptions Allow0.9` (else `Require1.0`).
     pub allow_09: bool,
-    /// `HttpProtocolOptions RegisteredMethods` (else `LenientMethods`).
-    pub registered_methods: bool,
+    /// `HttpProtocolOptions RegisteredMethods` (else `LenientMethods`): the methods that are let in
+    /// besides the built-in ones.
+    pub registered_methods: Option<Vec<BString>>,
     /// The scheme of the connection, `http` or `https`; an absolute target must have it.
     pub scheme: &'static str,
 }
@@ -38,7 +39,7 @@ impl Default for Limits {
             field_size: 8190,
             strict: true,
             allow_09: true,
-            registered_methods: false,
+            registered_methods: None,
             scheme: "http",
         }
     }

@@ -33,7 +33,11 @@ pub(super) fn parse<'a>(line: &'a [u8], limits: &Limits) -> Result<Line<'a>, Box
         return Err(Box::new(out.explain(fault)));
     }
     check_simple(&out, limits)?;
-    if limits.registered_methods && Method::from_name(out.method) == Method::Other {
+    if limits
+        .registered_methods
+        .as_ref()
+        .is_some_and(|known| Method::find(out.method, known) == Method::Other)
+    {
         return Err(out.bad(
             Status::NOT_IMPLEMENTED,
             "AH02423",

@@ -102,11 +102,7 @@ impl Requirement for Local {
 
 /// Names may hold expressions, so the words are cut for each request anew.
 fn names(place: &Place<'_, '_>, text: &Text) -> Result<Expr, Mistake> {
-    let options = expr::Options {
-        ssl: place.module_active(b"mod_ssl.c"),
-        no_file_functions: place.in_htaccess(),
-        ..expr::Options::default()
-    };
+    let options = place.expression_options();
     expr::parse(&text.bytes, expr::Mode::String, options).map_err(|error| {
         Mistake::new(format!("Cannot parse expression in require line: {}", error.message))
             .id("RX0413")

@@ -141,6 +141,8 @@ pub fn compile_htaccess(
 ) -> (Conf, Vec<Diagnostic>) {
     let start = Start { server_root: policy.process.server_root.clone(), ..Start::default() };
     let mut compiler = Compiler::new(&policy.tables, system, sources, start, *next_id);
+    compiler.process.methods.clone_from(&policy.process.methods);
+    compiler.process.regex = policy.process.regex;
     // What the server's configuration defines by name (AuthzProviderAlias) is known here too.
     compiler.servers[0].conf = (*policy.main().conf).clone();
     let mut conf = Conf::default();

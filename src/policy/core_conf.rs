@@ -337,7 +337,7 @@ impl FilesSections {
 pub struct CoreDir {
     /// `Options`.
     pub options: Options,
-    /// `AllowOverride` classes; unsaid means None.
+    /// `AllowOverride` classes; unsaid, `.htaccess` is read and nothing in it allowed.
     pub allow_override: Said<Scope>,
     /// Which `Options` words AllowOverride lets through.
     pub override_options: Said<OptionBits>,

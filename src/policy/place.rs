@@ -5,7 +5,9 @@ use super::{
     conf::{Conf, Config},
     core_conf::{CoreDir, OptionBits},
     directive::{Applied, Args, Mistake, Scope},
+    expr,
     process::Process,
+    regex::{Regex, RegexError},
     section::{Pattern, Section, SectionKind},
     server::VhostAddress,
     table::{Lookup, Provider},
@@ -175,6 +177,24 @@ impl<'p, 't> Place<'p, 't> {
     /// A path made absolute under ServerRoot and normalised (ap_server_root_relative).
     pub fn server_path(&self, path: &[u8]) -> BString {
         server_root_relative(&self.compiler.process.server_root, path)
+    }
+
+    /// A regular expression, under the RegexDefaultOptions that hold here.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn regex(&self, pattern: &[u8], caseless: bool) -> Result<Regex, RegexError> {
+        Regex::with(pattern, caseless, self.compiler.process.regex)
+    }
+
+    /// How expressions are read here.
+    pub fn expression_options(&self) -> expr::Options {
+        expr::Options {
+            ssl: self.module_active(b"mod_ssl.c"),
+            no_file_functions: self.in_htaccess(),
+            regex: self.compiler.process.regex,
+            ..expr::Options::default()
+        }
     }
 
     /// Whether a directory stands at this path.

@@ -1,6 +1,9 @@
 //! Settings of the server as a process: what it listens on, as whom it runs, where its pid goes.
 
-use super::conf::{Said, Setting};
+use super::{
+    conf::{Said, Setting},
+    regex::Defaults,
+};
 use bstr::BString;
 use std::{net::SocketAddr, time::Duration};
 
@@ -54,6 +57,10 @@ pub struct Process {
     pub internal_redirects: Said<u32>,
     /// `LimitInternalRecursion`: depth of sub-requests.
     pub sub_request_depth: Said<u32>,
+    /// Methods that the configuration made known: `RegisterHttpMethod`, `<Limit>`.
+    pub methods: Vec<BString>,
+    /// What `RegexDefaultOptions` says of expressions from here on.
+    pub regex: Defaults,
     /// `ExtendedStatus`.
     pub extended_status: Said<bool>,
     /// `UseCanonicalPhysicalPort` and friends are per directory; this is `Mutex`, kept as said.

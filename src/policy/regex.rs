@@ -1,7 +1,8 @@
 //! Regular expressions as Apache uses them: PCRE2 over bytes, `$` only at the very end.
 //!
 //! Every directive with a pattern (`<LocationMatch>`, `AliasMatch`, `RewriteRule`, …) compiles it
-//! here, so that all of them share Apache's defaults (`RegexDefaultOptions DOTALL DOLLAR_ENDONLY`).
+//! here, so that all of them share what `RegexDefaultOptions` says, or Apache's defaults (`DOTALL
+//! DOLLAR_ENDONLY`).
 
 use std::{fmt, sync::Arc};
 
@@ -25,6 +26,28 @@ impl fmt::Display for RegexError {
 
 impl std::error::Error for RegexError {}
 
+/// What holds for all patterns (`RegexDefaultOptions`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// `ICASE`: case does not count.
+    pub icase: bool,
+    /// `DOTALL`: a dot takes line ends too.
+    pub dotall: bool,
+    /// `DOLLAR_ENDONLY`: `$` is the very end, not the place before a last line end.
+    pub dollar_endonly: bool,
+}
+
+impl Defaults {
+    /// `RegexDefaultOptions none`.
+    pub const NONE: Defaults = Defaults { icase: false, dotall: false, dollar_endonly: false };
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Defaults { icase: false, dotall: true, dollar_endonly: true }
+    }
+}
+
 /// A compiled pattern; cloning is cheap.
 #[derive(Clone)]
 pub struct Regex {
@@ -34,6 +57,7 @@ pub struct Regex {
 struct Inner {
     pattern: Vec<u8>,
     caseless: bool,
+    defaults: Defaults,
     program: pcre2::bytes::Regex,
 }
 
@@ -47,13 +71,22 @@ impl Regex {
     /// # Errors
     /// The pattern is not a regular expression.
     pub fn new(pattern: &[u8], caseless: bool) -> Result<Regex, RegexError> {
+        Regex::with(pattern, caseless, Defaults::default())
+    }
+
+    /// Compiles `pattern` where other defaults hold.
+    ///
+    /// # Errors
+    /// The pattern is not a regular expression.
+    pub fn with(pattern: &[u8], caseless: bool, defaults: Defaults) -> Result<Regex, RegexError> {
+        let caseless = caseless || defaults.icase;
         let program = pcre2::bytes::RegexBuilder::new()
             .caseless(caseless)
-            .dotall(true)
+            .dotall(defaults.dotall)
             .jit_if_available(true)
-            .build(&portable(pattern))
+            .build(&portable(pattern, defaults.dollar_endonly))
             .map_err(|e| RegexError { message: reason(&e), offset: e.offset() })?;
-        Ok(Regex { inner: Arc::new(Inner { pattern: pattern.to_vec(), caseless, program }) })
+        Ok(Regex { inner: Arc::new(Inner { pattern: pattern.to_vec(), caseless, defaults, program }) })
     }
 
     /// The pattern as it was written.
@@ -95,7 +128,9 @@ impl Regex {
 
 impl PartialEq for Regex {
     fn eq(&self, other: &Self) -> bool {
-        self.inner.pattern == other.inner.pattern && self.inner.caseless == other.inner.caseless
+        self.inner.pattern == other.inner.pattern
+            && self.inner.caseless == other.inner.caseless
+            && self.inner.defaults == other.inner.defaults
     }
 }
 
@@ -141,9 +176,9 @@ fn reason(error: &pcre2::Error) -> String {
 /// The pattern in a form that the PCRE2 binding takes. It wants UTF-8, and does not offer
 /// DOLLAR_ENDONLY: bytes become `\xHH`, and `$` becomes `\z` unless the pattern asks for
 /// multi-line matching, where the option has no effect.
-fn portable(pattern: &[u8]) -> String {
+fn portable(pattern: &[u8], dollar_endonly: bool) -> String {
     let is_text = std::str::from_utf8(pattern).is_ok();
-    let dollar_is_end = !asks_multiline(pattern);
+    let dollar_is_end = dollar_endonly && !asks_multiline(pattern);
     let mut out = Vec::with_capacity(pattern.len());
     let (mut rest, mut in_class) = (pattern, false);
     while let Some(&first) = rest.first() {
@@ -212,6 +247,15 @@ mod tests {
         check(b"(?m)a$", b"a\nb", true);
         check(b"\\Qa$b\\E", b"a$b", true);
         check(b"^[[:alpha:]$]+$", b"a$", true);
+    }
+
+    #[test]
+    fn without_defaults() {
+        let plain = |pattern: &[u8]| Regex::with(pattern, false, Defaults::NONE).expect("compiles");
+        assert!(plain(b"^/q$").is_match(b"/q\n"));
+        assert!(!plain(b"a.b").is_match(b"a\nb"));
+        let icase = Defaults { icase: true, ..Defaults::default() };
+        assert!(Regex::with(b"TEN", false, icase).expect("compiles").is_match(b"ten"));
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Exchange {
         out.asks.push(Ask::Wake(Some(core.timeout.value_or(TIMEOUT))));
         Exchange {
             conn: Rc::new(conn),
-            limits: incoming::limits(core),
+            limits: incoming::limits(core, &engine.policy.process.methods),
             buffer: Vec::new(),
             state: State::Head,
             body: Body::none(),

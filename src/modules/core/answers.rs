@@ -1,6 +1,6 @@
 //! What answers look like besides their content: error documents, signatures, ranges, TRACE.
 
-use super::{is, sections::expression_options};
+use super::is;
 use crate::{
     diag::{Apache, Diagnostic, Severity, Span},
     http::Status,
@@ -57,7 +57,7 @@ fn error_document(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
         place.warn(url_for_401(place, args));
         return Ok(());
     }
-    let parsed = expr::parse(text, expr::Mode::String, expression_options(place));
+    let parsed = expr::parse(text, expr::Mode::String, place.expression_options());
     let expr = parsed.map_err(|error| {
         let mistake = Mistake::new(format!("Cannot parse expression in ErrorDocument: {}", error.message));
         mistake.id("RX0240").at(args.at(1), "`%{` begins a variable")

@@ -1,6 +1,6 @@
 //! What a file is taken for: handler, type, charset; and how its content may be sent.
 
-use super::{is, on_off, sections::expression_options};
+use super::{is, on_off};
 use crate::{
     diag::{Apache, Diagnostic},
     policy::{
@@ -159,11 +159,12 @@ fn force_type(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     Ok(())
 }
 
+/// What has a variable or function in it is an expression, all of it.
 fn set_handler(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     let text = args.text(0);
-    let handler = match text.strip_prefix(b"expr=") {
-        Some(expression) => {
-            let parsed = expr::parse(expression, expr::Mode::String, expression_options(place));
+    let handler = match text.contains_str("%{") {
+        true => {
+            let parsed = expr::parse(text, expr::Mode::String, place.expression_options());
             let expr = parsed.map_err(|error| {
                 let mistake =
                     Mistake::new(format!("Can't parse expression : {}", error.message)).id("RX0236");
@@ -171,8 +172,8 @@ fn set_handler(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
             })?;
             HandlerName::Expr(Arc::new(expr))
         }
-        None if is(text, "none") => HandlerName::None,
-        None => HandlerName::Name(text.to_ascii_lowercase_unless_proxy()),
+        false if is(text, "none") => HandlerName::None,
+        false => HandlerName::Name(handler_text(text)),
     };
     place.dir::<CoreDir>().handler = Some(Setting::new(handler, args.span));
     Ok(())
@@ -180,15 +181,9 @@ fn set_handler(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 
 /// Handlers are compared without case, so Apache keeps them in lower case, but the target of a
 /// `proxy:` handler is a URL.
-trait HandlerText {
-    fn to_ascii_lowercase_unless_proxy(&self) -> BString;
-}
-
-impl HandlerText for [u8] {
-    fn to_ascii_lowercase_unless_proxy(&self) -> BString {
-        let proxy = self.get(..6).is_some_and(|head| head.eq_ignore_ascii_case(b"proxy:"));
-        if proxy { self.into() } else { self.to_ascii_lowercase().into() }
-    }
+pub(super) fn handler_text(text: &[u8]) -> BString {
+    let proxy = text.get(..6).is_some_and(|head| head.eq_ignore_ascii_case(b"proxy:"));
+    if proxy { text.into() } else { text.to_ascii_lowercase().into() }
 }
 
 fn filter(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {

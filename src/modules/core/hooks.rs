@@ -1,7 +1,7 @@
 //! Core's answers in each phase: the walks over sections, the map from URL to file, TRACE and
 //! `OPTIONS *`, and what SetHandler and ForceType override.
 
-use super::default_handler;
+use super::{default_handler, documents};
 use crate::{
     diag::Span,
     engine::{
@@ -126,7 +126,7 @@ fn override_type(cx: &mut Cx<'_>) -> Verdict {
         HandlerName::Name(name) => name.clone(),
         HandlerName::None => return Verdict::Ok,
         HandlerName::Expr(expr) => match cx.expand(expr, said.at) {
-            Ok(name) => name,
+            Ok(name) => documents::handler_text(&name),
             Err(ended) => return ended,
         },
     };

@@ -3,6 +3,7 @@
 use super::{is, nothing, on_off};
 use crate::{
     diag::{Apache, Diagnostic, Fix},
+    http::{Method, method::MOST_REGISTERED},
     policy::{
         Applied, Args, CoreDir, CoreServer, Directive, Mistake, Place, Setting, Within,
         core_conf::{CanonicalName, EncodedSlashes, Lookups},
@@ -81,9 +82,13 @@ pub(super) const ROWS: &[Directive] = rows! {
     "HttpProtocolOptions" Each SERVER http_protocol_options,
         "'Allow0.9' or 'Require1.0' (default); 'RegisteredMethods' or 'LenientMethods' (default); 'Unsafe' or 'Strict' (default). Sets HTTP acceptance rules",
         "how strictly requests are read";
-    "RegisterHttpMethod" Each SERVER |place, args| place.check_context(args, Within::GLOBAL_ONLY),
+    "RegisterHttpMethod" Each SERVER |place, args| {
+            place.check_context(args, Within::GLOBAL_ONLY)?;
+            register_method(place, args.text(0));
+            Ok(())
+        },
         "Registers non-standard HTTP methods",
-        "accepted without effect: methods without a number are told apart by name";
+        "makes a method known, so that it can be named and is answered with 405 instead of 501";
     "Protocol" One SERVER nothing, "Set the Protocol for httpd to use.",
         "accepted without effect: HTTP is spoken on every port";
     "Protocols" Each SERVER protocols, "Controls which protocols are allowed",
@@ -94,6 +99,15 @@ pub(super) const ROWS: &[Directive] = rows! {
         "'off' (default) or 'on' to respect given order of protocols, by default the client specified order determines selection",
         "accepted without effect: there is one protocol";
 };
+
+/// The method of a name, which is known from now on if there is room (ap_method_register).
+pub(super) fn register_method(place: &mut Place<'_, '_>, name: &[u8]) -> Method {
+    let known = &mut place.process().methods;
+    if Method::find(name, known) == Method::Other && known.len() < usize::from(MOST_REGISTERED) {
+        known.push(name.into());
+    }
+    Method::find(name, known)
+}
 
 fn document_root(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     place.check_context(args, Within::DIR_CONTEXT)?;

@@ -1,6 +1,7 @@
 //! Limits on requests, redirects and programs.
 
 use super::{is, leading_number, nothing, number_and_rest, whole_number};
+use crate::diag::{Apache, Diagnostic};
 use crate::policy::{
     Applied, Args, CoreDir, CoreServer, Directive, Mistake, Place, Said, Setting, core_conf::ResourceLimit,
 };
@@ -114,10 +115,29 @@ fn limit_internal_recursion(place: &mut Place<'_, '_>, args: &Args<'_>) -> Appli
         })
     };
     let redirects = number(0)?;
+    if redirects < 4 {
+        let text =
+            "AH00119: Limiting internal redirects to very low numbers may cause normal requests to fail.";
+        warn_low(place, args, 0, text);
+    }
+    if args.get(1).is_some() && number(1)? < 4 {
+        let text =
+            "AH00120: Limiting the subrequest depth to a very low level may cause normal requests to fail.";
+        warn_low(place, args, 1, text);
+    }
     let depth = if args.get(1).is_some() { number(1)? } else { redirects };
     place.process().internal_redirects = Some(Setting::new(redirects, args.span));
     place.process().sub_request_depth = Some(Setting::new(depth, args.span));
     Ok(())
+}
+
+fn warn_low(place: &mut Place<'_, '_>, args: &Args<'_>, word: usize, text: &str) {
+    let warning = Diagnostic::warning("RX0276", args.at(word), "the limit is very low");
+    place.warn(
+        warning
+            .with_apache(Apache::Plain(text.to_owned()))
+            .with_note("Index files, error pages and CGI redirects each take one of these steps."),
+    );
 }
 
 fn resource(args: &Args<'_>) -> Said<ResourceLimit> {

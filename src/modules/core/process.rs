@@ -1,7 +1,10 @@
 //! The process: pid file, run-time files, mutexes, process-wide habits.
 
 use super::{is, leading_number, nothing};
-use crate::policy::{Applied, Args, Directive, Mistake, Place, Setting, Within};
+use crate::{
+    diag::Span,
+    policy::{Applied, Args, Directive, Mistake, Place, Setting, Within, regex::Defaults},
+};
 use bstr::ByteSlice;
 
 pub(super) const ROWS: &[Directive] = rows! {
@@ -35,7 +38,7 @@ pub(super) const ROWS: &[Directive] = rows! {
         "accepted without effect: nothing is locked between processes";
     "RegexDefaultOptions" Raw SERVER regex_default_options,
         "default options for regexes (prefixed by '+' to add, '-' to del)",
-        "checked, but without effect so far: expressions have Apache's own defaults";
+        "what holds for all regular expressions that follow";
 };
 
 fn global(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
@@ -116,15 +119,30 @@ fn mutex(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 
 fn regex_default_options(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     place.check_context(args, Within::GLOBAL_ONLY)?;
-    let known = ["ICASE", "EXTENDED", "DOTALL", "DOLLAR_ENDONLY"];
     for (n, word) in args.node.words().enumerate() {
-        let name = word.text.strip_prefix(b"+").or(word.text.strip_prefix(b"-")).unwrap_or(&word.text);
-        let signed = name.len() != word.text.len();
-        if n == 0 && !signed && is(name, "none") || known.iter().any(|known| is(name, known)) {
-            continue;
+        let (sign, name) = match word.text.as_slice() {
+            [sign @ (b'+' | b'-'), name @ ..] => (Some(*sign), name),
+            name => (None, name),
+        };
+        let regex = &mut place.process().regex;
+        let mut said = if sign.is_some() { *regex } else { Defaults::NONE };
+        let option = match () {
+            () if is(name, "ICASE") => Some(&mut said.icase),
+            () if is(name, "DOTALL") => Some(&mut said.dotall),
+            () if is(name, "DOLLAR_ENDONLY") => Some(&mut said.dollar_endonly),
+            () => None,
+        };
+        match option {
+            Some(option) => *option = sign != Some(b'-'),
+            None if n == 0 && sign.is_none() && is(name, "none") => {}
+            None => return Err(unknown_regex_option(name, word.span)),
         }
-        let message = format!("RegexDefaultOptions: option '{}' unknown", name.as_bstr());
-        return Err(Mistake::new(message).id("RX0275").at(word.span, "no such option"));
+        *regex = said;
     }
     Ok(())
+}
+
+fn unknown_regex_option(name: &[u8], span: Span) -> Mistake {
+    let message = format!("RegexDefaultOptions: option '{}' unknown", name.as_bstr());
+    Mistake::new(message).id("RX0275").at(span, "no such option")
 }

@@ -82,9 +82,9 @@ fn no_more(name: &str, words: &[Word], used: usize) -> Applied {
     }
 }
 
-fn compiled(word: Option<&Word>) -> Result<Regex, Mistake> {
+fn compiled(place: &Place<'_, '_>, word: Option<&Word>) -> Result<Regex, Mistake> {
     let pattern = word.map_or(&b""[..], |word| word.text.as_slice());
-    Regex::new(pattern, false).map_err(|error| {
+    place.regex(pattern, false).map_err(|error| {
         let mistake = Mistake::new("Regex could not be compiled").id("RX0213");
         let span = word.map_or(Span::BUILTIN, |word| word.span);
         if span.is_builtin() { mistake } else { mistake.at(span, error.message) }
@@ -99,11 +99,12 @@ struct Named {
 }
 
 /// The regular expression of a `…Match` or `~` tag, or the bare text of any other.
-fn named(words: &[Word], matching: bool) -> Result<Named, Mistake> {
+fn named(place: &Place<'_, '_>, words: &[Word], matching: bool) -> Result<Named, Mistake> {
     let tilde = !matching && words[0].text == "~";
     let at = usize::from(tilde);
     let text = words.get(at).map(|word| word.text.clone()).unwrap_or_default();
-    let pattern = if tilde || matching { Some(Pattern::Regex(compiled(words.get(at))?)) } else { None };
+    let pattern =
+        if tilde || matching { Some(Pattern::Regex(compiled(place, words.get(at))?)) } else { None };
     Ok(Named { pattern, text, used: at + 1 })
 }
 
@@ -115,7 +116,7 @@ fn directory(place: &mut Place<'_, '_>, args: &Args<'_>, matching: bool) -> Appl
     let name = if matching { "<DirectoryMatch" } else { "<Directory" };
     place.check_context(args, Within::DIR_CONTEXT)?;
     let words = tag_words(name, args)?;
-    let Named { pattern, mut text, used } = named(&words, matching)?;
+    let Named { pattern, mut text, used } = named(place, &words, matching)?;
     if pattern.is_none() && text.starts_with(b"/") {
         text = server_root_relative(b"", &text);
         if !text.ends_with(b"/") {
@@ -134,7 +135,7 @@ fn location(place: &mut Place<'_, '_>, args: &Args<'_>, matching: bool) -> Appli
     let name = if matching { "<LocationMatch" } else { "<Location" };
     place.check_context(args, Within::DIR_CONTEXT)?;
     let words = tag_words(name, args)?;
-    let Named { pattern, text, used } = named(&words, matching)?;
+    let Named { pattern, text, used } = named(place, &words, matching)?;
     let conf = place.section(args.node, Some(&text), pattern.is_some());
     let pattern = pattern.unwrap_or_else(|| plain(text));
     let section = place.make_section(SectionKind::Location, pattern, conf, args.span);
@@ -146,7 +147,7 @@ fn files(place: &mut Place<'_, '_>, args: &Args<'_>, matching: bool) -> Applied 
     let name = if matching { "<FilesMatch" } else { "<Files" };
     place.check_context(args, Within::LOCATION.or(Within::LIMIT))?;
     let words = tag_words(name, args)?;
-    let Named { pattern, text, used } = named(&words, matching)?;
+    let Named { pattern, text, used } = named(place, &words, matching)?;
     let conf = place.section(args.node, Some(&text), pattern.is_some());
     let pattern = pattern.unwrap_or_else(|| plain(text));
     let section = place.make_section(SectionKind::Files, pattern, conf, args.span);
@@ -179,20 +180,11 @@ fn condition(place: &mut Place<'_, '_>, args: &Args<'_>, link: Chain) -> Applied
 }
 
 fn parse_condition(place: &Place<'_, '_>, word: &Word) -> Result<Expr, Mistake> {
-    let options = expression_options(place);
+    let options = place.expression_options();
     expr::parse(&word.text, expr::Mode::Condition, options).map_err(|error| {
         let mistake = Mistake::new(format!("Cannot parse condition clause: {}", error.message));
         mistake.id("RX0214").at(word.span, "this is no condition")
     })
-}
-
-/// How expressions are read at this place.
-pub(super) fn expression_options(place: &Place<'_, '_>) -> expr::Options {
-    expr::Options {
-        ssl: place.module_active(b"mod_ssl.c"),
-        no_file_functions: place.in_htaccess(),
-        ..expr::Options::default()
-    }
 }
 
 fn otherwise(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
@@ -224,7 +216,7 @@ fn limit(place: &mut Place<'_, '_>, args: &Args<'_>, except: bool) -> Applied {
     let words = tag_words(name, args)?;
     let mut methods = MethodSet::EMPTY;
     for word in &words {
-        let method = Method::from_name(&word.text);
+        let method = super::hosts::register_method(place, &word.text);
         if method == Method::Trace && !except {
             let mistake = Mistake::new("TRACE cannot be controlled by <Limit>, see TraceEnable");
             return Err(mistake.id("RX0217").at(word.span, "not here"));

@@ -10,7 +10,6 @@ use crate::{
     policy::{
         Applied, Args, Config, Mistake, Place, Said, SaidExt, Setting, Within,
         expr::{self, Expr, Mode},
-        regex::Regex,
     },
 };
 use bstr::{BString, ByteSlice};
@@ -110,7 +109,7 @@ pub fn alias(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 
 /// `AliasMatch`, `ScriptAliasMatch`.
 pub fn alias_match(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
-    let pattern = regex(args, 0)?;
+    let pattern = regex(place, args, 0)?;
     add_alias(place, args, pattern, args.text(1))
 }
 
@@ -178,7 +177,9 @@ pub fn redirect(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
             section_redirect(place, args, status, Some(1))
         }
         Some(status) if words == 0 && !status.is_redirect() => section_redirect(place, args, status, None),
-        _ => add_redirect(place, args, Status(302), |args, word| Ok(Pattern::Prefix(args.text(word).into()))),
+        _ => add_redirect(place, args, Status(302), |_, args, word| {
+            Ok(Pattern::Prefix(args.text(word).into()))
+        }),
     }
 }
 
@@ -189,12 +190,12 @@ pub fn redirect_match(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 
 /// `RedirectPermanent`.
 pub fn redirect_permanent(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
-    add_redirect(place, args, Status(301), |args, word| Ok(Pattern::Prefix(args.text(word).into())))
+    add_redirect(place, args, Status(301), |_, args, word| Ok(Pattern::Prefix(args.text(word).into())))
 }
 
 /// `RedirectTemp`.
 pub fn redirect_temp(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
-    add_redirect(place, args, Status(302), |args, word| Ok(Pattern::Prefix(args.text(word).into())))
+    add_redirect(place, args, Status(302), |_, args, word| Ok(Pattern::Prefix(args.text(word).into())))
 }
 
 /// The status that the first word names, if it names one.
@@ -226,7 +227,7 @@ fn add_redirect(
     place: &mut Place<'_, '_>,
     args: &Args<'_>,
     default: Status,
-    pattern: fn(&Args<'_>, usize) -> Result<Pattern, Mistake>,
+    pattern: fn(&Place<'_, '_>, &Args<'_>, usize) -> Result<Pattern, Mistake>,
 ) -> Applied {
     let status = first_status(args);
     if status.is_none() && args.words.len() == 3 {
@@ -234,7 +235,7 @@ fn add_redirect(
     }
     let first = usize::from(status.is_some());
     let (status, real) = (status.unwrap_or(default), args.get(first + 1));
-    let pattern = pattern(args, first)?;
+    let pattern = pattern(place, args, first)?;
     match real {
         None if status.is_redirect() => {
             return Err(Mistake::new("URL to redirect to is missing").id("RX0305"));
@@ -280,19 +281,15 @@ pub fn alias_preserve_path(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applie
     Ok(())
 }
 
-fn regex(args: &Args<'_>, word: usize) -> Result<Pattern, Mistake> {
-    Regex::new(args.text(word), false).map(Pattern::Regex).map_err(|error| {
+fn regex(place: &Place<'_, '_>, args: &Args<'_>, word: usize) -> Result<Pattern, Mistake> {
+    place.regex(args.text(word), false).map(Pattern::Regex).map_err(|error| {
         let mistake = Mistake::new("Regular expression could not be compiled.").id("RX0304");
         mistake.at(args.at(word), error.to_string())
     })
 }
 
 fn expression(place: &Place<'_, '_>, args: &Args<'_>, word: usize, kind: &str) -> Result<Arc<Expr>, Mistake> {
-    let options = expr::Options {
-        ssl: place.module_active(b"mod_ssl.c"),
-        no_file_functions: place.in_htaccess(),
-        ..expr::Options::default()
-    };
+    let options = place.expression_options();
     expr::parse(args.text(word), Mode::String, options).map(Arc::new).map_err(|error| {
         let text = args.text(word).as_bstr();
         let mistake = Mistake::new(format!("Cannot parse {kind} expression '{text}': {}", error.message));

@@ -69,10 +69,10 @@ impl Requirement for Env {
 }
 
 /// `Require method NAME …`
-pub fn method(_: &mut Place<'_, '_>, text: &Text) -> Result<Parsed, Mistake> {
+pub fn method(place: &mut Place<'_, '_>, text: &Text) -> Result<Parsed, Mistake> {
     let mut methods = MethodSet::EMPTY;
     for word in Words::of(text).take_while(|word| !word.text.is_empty()) {
-        match Method::from_name(&word.text) {
+        match Method::find(&word.text, &place.process().methods) {
             Method::Other => {
                 let mistake = Mistake::new(format!("Invalid Method '{}'", word.text)).id("RX0415");
                 return Err(mistake.at(word.span, "no method is called so; the letters' case counts"));
@@ -105,11 +105,7 @@ pub fn expr(place: &mut Place<'_, '_>, text: &Text) -> Result<Parsed, Mistake> {
         Some(bare) => (bare, 1),
         None => (text.bytes.as_slice(), 0),
     };
-    let options = expr::Options {
-        ssl: place.module_active(b"mod_ssl.c"),
-        no_file_functions: place.in_htaccess(),
-        ..expr::Options::default()
-    };
+    let options = place.expression_options();
     let expr = expr::parse(source, expr::Mode::Condition, options).map_err(|error| {
         let at = text.span(error.place.start + skipped..error.place.end + skipped);
         Mistake::new(format!("Cannot parse expression in require line: {}", error.message))

@@ -250,8 +250,7 @@ fn condition(place: &Place<'_, '_>, args: &Args<'_>, clause: &[u8]) -> Result<Co
     if text.is_empty() {
         return mistake("missing condition", "an expression must follow");
     }
-    let ssl = place.module_active(b"mod_ssl.c");
-    let options = expr::Options { ssl, dont_vary: true, ..expr::Options::default() };
+    let options = expr::Options { dont_vary: true, ..place.expression_options() };
     match expr::parse(text, expr::Mode::Condition, options) {
         Ok(expr) => Ok(Condition::Expr(Arc::new(expr))),
         Err(error) => mistake(&error.message.to_string(), "this is no expression"),

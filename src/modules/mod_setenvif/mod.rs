@@ -188,13 +188,13 @@ fn match_attribute(
     caseless: bool,
 ) -> Applied {
     let pattern = next(&mut words, args, "regular expression")?;
-    let attribute = named(&name.text).map_err(|error| {
+    let attribute = named(place, &name.text).map_err(|error| {
         let message = format!("{}Header name regex could not be compiled.", args.node.name);
         Mistake::new(message).id("RX0342").at(name.at, error)
     })?;
     let test = match plain_text(&pattern.text) {
         Some(text) => Test::Text { text, caseless },
-        None => Regex::new(&pattern.text, caseless).map(Test::Regex).map_err(|error| {
+        None => place.regex(&pattern.text, caseless).map(Test::Regex).map_err(|error| {
             let message = format!("{} regex could not be compiled.", args.node.name);
             Mistake::new(message).id("RX0343").at(pattern.at, error.to_string())
         })?,
@@ -210,11 +210,7 @@ fn match_attribute(
 fn expression(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     let mut words = args.node.words();
     let text = next(&mut words, args, "expression")?;
-    let options = expr::Options {
-        ssl: place.module_active(b"mod_ssl.c"),
-        no_file_functions: place.in_htaccess(),
-        ..expr::Options::default()
-    };
+    let options = place.expression_options();
     let parsed = expr::parse(&text.text, Mode::Condition, options).map_err(|error| {
         let message = format!("Could not parse expression \"{}\": {}", text.text, error.message);
         Mistake::new(message).id("RX0344").at(text.at, error.message.to_string())
@@ -259,7 +255,7 @@ fn action(word: &[u8]) -> (BString, Action) {
 
 /// The attribute of a name; a name with characters that header names do not have is a regular
 /// expression.
-fn named(name: &[u8]) -> Result<Attribute, String> {
+fn named(place: &Place<'_, '_>, name: &[u8]) -> Result<Attribute, String> {
     Ok(match name.to_ascii_lowercase().as_slice() {
         b"remote_addr" => Attribute::RemoteAddr,
         b"remote_host" => Attribute::RemoteHost,
@@ -270,7 +266,7 @@ fn named(name: &[u8]) -> Result<Attribute, String> {
         _ if name.iter().all(|&c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_') => {
             Attribute::Name(name.into())
         }
-        _ => Regex::new(name, true).map(Attribute::Names).map_err(|error| error.to_string())?,
+        _ => place.regex(name, true).map(Attribute::Names).map_err(|error| error.to_string())?,
     })
 }
 

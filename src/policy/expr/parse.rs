@@ -15,7 +15,7 @@ use super::{
     subnet::Subnet,
     variables::Variable,
 };
-use crate::policy::regex::Regex;
+use crate::policy::regex::{Defaults, Regex};
 
 /// Parentheses and calls may nest this deep. (Apache refuses to evaluate more than 20 anyway.)
 const MAX_DEPTH: usize = 250;
@@ -40,6 +40,8 @@ pub struct Options {
     pub include: bool,
     /// Request headers do not join `Vary` (AP_EXPR_FLAG_DONT_VARY).
     pub dont_vary: bool,
+    /// What holds for all regular expressions.
+    pub regex: Defaults,
 }
 
 /// Why an expression is none.
@@ -325,7 +327,7 @@ impl Parser<'_> {
             return self.unexpected(&["T_REGEX", "T_REGEX_I"]);
         };
         let regex_place = self.advance().1;
-        match Regex::new(&pattern, caseless) {
+        match Regex::with(&pattern, caseless, self.options.regex) {
             Ok(regex) => Ok(Test::Match { word, regex, regex_place, negated }),
             Err(_) => {
                 let message = "Failed to compile regular expression".into();
