@@ -212,3 +212,28 @@ fn a_hundred_idle_connections_do_not_keep_others_waiting() {
     assert!(get(&site, "/").starts_with("HTTP/1.1 200 OK"));
     drop(idle);
 }
+
+/// Only root can become somebody else; for others there is nothing to see.
+#[test]
+fn started_as_root_it_serves_as_user_and_group() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let mut site = Site::new(Kind::Rachis).expect("an empty site");
+    site.write("htdocs/secret.txt", b"root's own\n", 0o600).expect("a file");
+    std::os::unix::fs::chown(site.root().join("htdocs/secret.txt"), Some(0), Some(0)).expect("we are root");
+    site.write("cgi-bin/id", b"#!/bin/sh\necho Content-Type: text/plain; echo; id -un\n", 0o755)
+        .expect("a script");
+    site.configure(&site.fill(&format!("{CONF}User nobody\nGroup nogroup\n")), &[]).expect("a configuration");
+    site.start_as_root().expect("the server starts");
+    let pid = site.pid().expect("a running server");
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running server");
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:")).expect("a Uid line");
+    assert!(uids.split_whitespace().all(|uid| uid == "65534"), "{uids}");
+    assert!(
+        get(&site, "/cgi-bin/id").ends_with("\r\n\r\n7\r\nnobody\n\r\n0\r\n\r\n"),
+        "{}",
+        get(&site, "/cgi-bin/id")
+    );
+    assert!(get(&site, "/secret.txt").starts_with("HTTP/1.1 403 Forbidden"));
+}

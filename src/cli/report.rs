@@ -2,6 +2,7 @@
 
 use super::config::Loaded;
 use crate::diag::{Apache, Diagnostic, Severity, Sources, render};
+use crate::engine::LogEntry;
 use std::io::{self, IsTerminal, Write};
 
 /// Name of the program as it was called, without its directory.
@@ -63,11 +64,22 @@ pub fn warnings(diagnostics: &[Diagnostic]) {
     }
 }
 
+/// The same for the error log, where Apache has those that name a module.
+pub fn logged_warnings(diagnostics: &[Diagnostic]) -> Vec<LogEntry> {
+    let warnings = diagnostics.iter().filter(|found| found.severity == Severity::Warning);
+    let entry = |found: &Diagnostic| {
+        let (Apache::Plain(text) | Apache::Program(text)) = &found.apache else { return None };
+        let (module, text) = (module_of(text)?, text.as_str().into());
+        Some(LogEntry { level: 4, module, os_error: None, number: "", text, explanation: None })
+    };
+    warnings.filter_map(entry).collect()
+}
+
 /// The module whose warning it is, by its number; none for those of the start (APLOG_STARTUP), which
 /// Apache prints bare.
 fn module_of(text: &str) -> Option<&'static str> {
     match text.strip_prefix("AH").and_then(|rest| rest.get(..5)?.parse::<u32>().ok()) {
-        Some(501..=533 | 548 | 556..=558) => None,
+        Some(497..=533 | 548 | 556..=558) => None,
         Some(671) => Some("alias"),
         Some(1506) => Some("env"),
         Some(1574) => Some("so"),

@@ -52,6 +52,8 @@ pub struct Cgi {
     pub env: Vec<(BString, BString)>,
     /// Working directory.
     pub cwd: BString,
+    /// How many bytes of the request's body are kept for [`CgiFault::input`].
+    pub keep_input: usize,
     /// Its output is sent as it is, head and all (`nph-…`).
     pub nph: bool,
     /// How long to wait for each piece of output.
@@ -72,6 +74,8 @@ pub struct Cgi {
 pub struct CgiFault {
     /// What is wrong with its output.
     pub error: CgiError,
+    /// The first bytes of the request's body, as many as were to be kept.
+    pub input: BString,
     /// The first bytes of its output, as many as were kept.
     pub output: BString,
     /// Its raw wait status, if it has ended already.

@@ -85,6 +85,15 @@ impl Engine {
         Engine { policy, system, modules, steps }
     }
 
+    /// Whether the world is as the modules need it.
+    ///
+    /// # Errors
+    /// The first that is not, as the line for the error log.
+    pub fn ready(&self) -> Result<(), Box<super::request::LogEntry>> {
+        let mut checks = self.modules.iter().filter_map(|module| module.start);
+        checks.try_for_each(|check| check(&self.policy, &*self.system))
+    }
+
     /// Decides a request, or goes on with one that had to wait.
     pub fn decide(&self, worker: &mut Worker, request: Box<Request>, trace: &mut Trace) -> Progress {
         let mut request = request;

@@ -2,7 +2,8 @@
 
 use super::{
     decide::{Cursor, Engine},
-    request::{Connection, Request, Table},
+    request::{Connection, LogEntry, Request, Table},
+    urls,
     worker::Worker,
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     },
     policy::{CoreServer, SaidExt},
 };
-use bstr::BString;
+use bstr::{BStr, BString};
 use std::rc::Rc;
 
 /// What the server that a connection reaches first says of request heads.
@@ -40,7 +41,7 @@ pub fn request(
     conn: &Rc<Connection>,
     head: Head,
 ) -> (Box<Request>, Option<Status>) {
-    let server = engine.policy.vhosts.choose(conn.local, head.hostname.as_deref().map(|h| h.as_slice()));
+    let server = choose_server(engine, conn, &head);
     let mut request = blank(engine, worker, conn, server);
     let slashes = slashes(&request);
     let merge = engine.policy.servers[server].core().merge_slashes.value_or(true);
@@ -49,6 +50,9 @@ pub fn request(
         path => decode(path, slashes, merge),
     };
     let refused = match &decoded {
+        _ if is_stranger(engine, &mut request, head.hostname.as_ref().map(|host| host.as_slice())) => {
+            Some(Status(400))
+        }
         Ok(_) => None,
         Err(BadPath::Invalid | BadPath::Escape) => Some(Status(400)),
         Err(_) => Some(Status(404)),
@@ -69,6 +73,57 @@ pub fn request(
     request.path = head.parts.path;
     request.args = head.parts.query;
     (request, refused)
+}
+
+/// The server that the Host names; for a client that names none, the one whose ServerPath the URL
+/// is below (ap_update_vhost_from_headers).
+fn choose_server(engine: &Engine, conn: &Connection, head: &Head) -> usize {
+    let (policy, path) = (&engine.policy, head.parts.path.as_slice());
+    let host = head.hostname.as_deref().map(|host| host.as_slice());
+    let below = |server: &&usize| {
+        let said = policy.servers[**server].core().path.value();
+        said.is_some_and(|prefix| urls::below(prefix, path).is_some())
+    };
+    let by_path = || policy.vhosts.servers(conn.local).iter().find(below).copied();
+    let found = if host.is_none() { by_path() } else { None };
+    found.unwrap_or_else(|| policy.vhosts.choose(conn.local, host))
+}
+
+/// Whether StrictHostCheck refuses the name that is asked for.
+fn is_stranger(engine: &Engine, request: &mut Request, host: Option<&[u8]>) -> bool {
+    let (policy, Some(host)) = (&engine.policy, host) else { return false };
+    let server = &policy.servers[request.server];
+    if !server.core().strict_host_check.value_or(false) {
+        return false;
+    }
+    let (number, place) = match policy.vhosts.knows(request.conn.local, host) {
+        Some(true) => return false,
+        Some(false) => {
+            let place = policy.sources.place(server.span);
+            let place = format!(
+                "the matching virtual host (default vhost for current connection is {}:{})",
+                place.file, place.line
+            );
+            ("AH10157", place)
+        }
+        None if server.core().name.value().is_some_and(|name| name.eq_ignore_ascii_case(host)) => {
+            return false;
+        }
+        None => ("AH10156", "the global server configuration ".to_owned()),
+    };
+    let text = format!(
+        "Requested hostname '{host}' did not match any ServerName/ServerAlias in {place}",
+        host = BStr::new(host)
+    );
+    request.log.push(LogEntry {
+        level: 4,
+        module: "core",
+        os_error: None,
+        number,
+        text: text.into(),
+        explanation: None,
+    });
+    true
 }
 
 /// The request for a head that could not be read: only its error page and log line are made of it.
@@ -171,6 +226,7 @@ fn blank(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, server: usize)
         is_sub: false,
         parent_conf: None,
         log: Vec::new(),
+        records: Vec::new(),
         cursor: Cursor::START,
     })
 }

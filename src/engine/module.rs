@@ -4,7 +4,7 @@ use super::{
     access::Satisfy,
     answer::{Answer, Pending},
     cx::Cx,
-    request::Request,
+    request::{LogEntry, Request},
 };
 use crate::{
     diag::Diagnostic,
@@ -13,6 +13,7 @@ use crate::{
         Conf, Directive, Kind, Policy, Setting,
         table::{Provider, Table},
     },
+    system::System,
 };
 
 /// An Apache module: a constant table and nothing else.
@@ -38,9 +39,14 @@ pub struct Module {
     pub satisfy: Option<fn(&Conf, Method) -> Setting<Satisfy>>,
     /// Checks across directives, once the whole configuration is read.
     pub check: Option<fn(&Policy, &mut Vec<Diagnostic>)>,
+    /// What must hold of the world before the server starts; the entry says why it does not.
+    pub start: Option<StartCheck>,
     /// Lines for the log targets of the policy, once a request is over (mod_log_config has it).
     pub log: Option<LogLines>,
 }
+
+/// Looks at the world before the server starts (Apache's post_config).
+pub type StartCheck = fn(&Policy, &dyn System) -> Result<(), Box<LogEntry>>;
 
 /// Makes log lines of a finished request: which target of [`Policy::log_targets`], and the line.
 pub type LogLines = fn(&mut Cx<'_>, &super::answer::Sent, &mut Vec<(usize, Vec<u8>)>);
@@ -58,6 +64,7 @@ impl Module {
         hooks: &[],
         satisfy: None,
         check: None,
+        start: None,
         log: None,
     };
 

@@ -156,6 +156,8 @@ pub struct Request {
     pub parent_conf: Option<crate::policy::ConfId>,
     /// Lines for the error log so far.
     pub log: Vec<LogEntry>,
+    /// Records for other logs so far: number of the target in the policy, and the text.
+    pub records: Vec<(usize, Vec<u8>)>,
     /// Where its decision stands.
     pub(super) cursor: Cursor,
 }
@@ -221,6 +223,7 @@ impl Request {
             conf: base.clone(),
             prev: None,
             log: Vec::new(),
+            records: Vec::new(),
             cursor: Cursor::START,
             ..self.clone_wire()
         }
@@ -228,7 +231,7 @@ impl Request {
 
     /// The parts that belong to the client's words and the connection.
     fn clone_wire(&self) -> Request {
-        Request { prev: None, log: Vec::new(), ..self.clone() }
+        Request { prev: None, log: Vec::new(), records: Vec::new(), ..self.clone() }
     }
 }
 

@@ -64,6 +64,7 @@ fn program() -> Cgi {
         argv: vec!["/run".into()],
         env: Vec::new(),
         cwd: "/".into(),
+        keep_input: 0,
         nph: false,
         timeout: Duration::from_secs(60),
         limits: [None; 3],

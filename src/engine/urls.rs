@@ -30,7 +30,8 @@ pub fn server_software(policy: &Policy) -> String {
 pub fn server_name(engine: &Engine, request: &Request) -> BString {
     let core: &CoreDir = request.conf.conf.get();
     let server = engine.policy.servers[request.server].core();
-    let own = || server.name.value().cloned().unwrap_or_else(|| fallback(request));
+    let main = engine.policy.main().core();
+    let own = || server.name.value().or(main.name.value()).cloned().unwrap_or_else(|| fallback(request));
     match core.canonical_name.value_or(CanonicalName::Off) {
         CanonicalName::Off => request.hostname.clone().unwrap_or_else(own),
         CanonicalName::On | CanonicalName::Dns => own(),
@@ -44,14 +45,26 @@ fn fallback(request: &Request) -> BString {
 /// The port that a self-referential URL names (ap_get_server_port).
 pub fn server_port(engine: &Engine, request: &Request) -> u16 {
     let core: &CoreDir = request.conf.conf.get();
-    let server = engine.policy.servers[request.server].core();
     let physical = core.canonical_port.value_or(false).then(|| request.conn.local.port());
-    let own = server.port.value().copied();
+    let own = configured_port(engine, request.server);
     match core.canonical_name.value_or(CanonicalName::Off) {
         CanonicalName::Off | CanonicalName::Dns => request.host_port.or(physical).or(own),
         CanonicalName::On => own.or(physical),
     }
     .unwrap_or(DEFAULT_PORT)
+}
+
+/// The port that the configuration gives a server: that of its ServerName, which without a port
+/// means the default one; without a ServerName that of the virtual host's address, or the main
+/// server's.
+fn configured_port(engine: &Engine, server: usize) -> Option<u16> {
+    let (server, main) = (&engine.policy.servers[server], engine.policy.main().core());
+    let core = server.core();
+    if core.name.value().is_some() {
+        return core.port.value().copied();
+    }
+    let address = server.addresses.first().and_then(|address| address.port);
+    address.or(main.port.value().copied())
 }
 
 /// The port of `http` (ap_default_port).
@@ -71,6 +84,12 @@ pub fn construct_url(engine: &Engine, request: &Request, path: &[u8]) -> BString
     }
     url.extend_from_slice(path);
     url
+}
+
+/// What is behind ServerPath, if the URL is below it.
+pub fn below<'u>(prefix: &[u8], uri: &'u [u8]) -> Option<&'u [u8]> {
+    let rest = uri.strip_prefix(prefix)?;
+    (prefix.ends_with(b"/") || matches!(rest.first(), None | Some(b'/'))).then_some(rest)
 }
 
 /// Whether a text begins with a scheme and a colon, as a URL of another server does (ap_is_url).

@@ -9,6 +9,10 @@ use bstr::{BString, ByteSlice};
 /// The longest line, without its end; a longer one is the end of the output to Apache.
 pub const MAX_LINE: usize = 8189;
 
+/// The longest head in bytes, and in lines. Apache has no such limit, and reads a head without end
+/// until its memory is full.
+const MAX_HEAD: (u64, u64) = (1 << 20, 10_000);
+
 /// Reads the head however the output is cut into pieces.
 #[derive(Debug, Default)]
 pub struct Scanner {
@@ -74,6 +78,8 @@ pub enum CgiErrorKind {
     Premature,
     /// A line longer than [`MAX_LINE`]; Apache takes it for the end of the output.
     LongLine,
+    /// More lines or bytes than any head has.
+    TooMuch,
     /// A line without a colon.
     Malformed,
 }
@@ -132,6 +138,9 @@ impl Scanner {
             return Err(self.error(CgiErrorKind::Malformed));
         };
         self.field(&text[..colon], trim_start(&text[colon + 1..]));
+        if self.at > MAX_HEAD.0 || self.lines >= MAX_HEAD.1 {
+            return Err(self.error(CgiErrorKind::TooMuch));
+        }
         self.lines += 1;
         self.line_at = self.at;
         Ok(false)
@@ -150,7 +159,7 @@ impl Scanner {
                 None => head.notes.push(Note::LastModified(value.into(), self.line_at)),
             },
             b"set-cookie" => self.cookies.append(name, value),
-            _ => self.merged.merge(name, value),
+            _ => self.merged.append(name, value),
         }
     }
 
@@ -174,6 +183,7 @@ impl Scanner {
     fn complete(&mut self) -> CgiHead {
         let mut head = std::mem::take(&mut self.head);
         head.err_headers = std::mem::take(&mut self.merged);
+        head.err_headers.compress();
         head.err_headers.extend(&self.cookies);
         head
     }
@@ -189,7 +199,7 @@ impl CgiError {
             }
             CgiErrorKind::NoHead => &[b"End of script output before headers: ", script],
             CgiErrorKind::LongLine if self.line == 1 => &[b"End of script output before headers: ", script],
-            CgiErrorKind::Premature | CgiErrorKind::LongLine => {
+            CgiErrorKind::Premature | CgiErrorKind::LongLine | CgiErrorKind::TooMuch => {
                 &[b"Premature end of script headers: ", script]
             }
         };

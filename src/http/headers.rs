@@ -123,9 +123,27 @@ impl Headers {
         if self.fields.len() < 2 || !self.has_repeats() {
             return;
         }
-        let mut joined = Headers::with_capacity(self.fields.len(), self.bytes.len() + 16);
-        self.iter().for_each(|(name, value)| joined.merge(name, value));
+        // Each name's values at once: joining them one by one would copy what was joined before
+        // again for each, which a sender of many equal names could make very dear.
+        let mut joined = Headers::with_capacity(self.fields.len(), self.bytes.len() + 2 * self.fields.len());
+        for (name, value) in self.iter() {
+            if joined.contains(name) {
+                continue;
+            }
+            joined.append(name, value);
+            for more in self.get_all(name).skip(1) {
+                joined.extend_last(more);
+            }
+        }
         *self = joined;
+    }
+
+    /// Adds to the field that was appended last, whose value is the last in the buffer.
+    fn extend_last(&mut self, value: &[u8]) {
+        let added = self.store(&[b", ", value]);
+        if let Some(field) = self.fields.last_mut() {
+            field.value.len += added.len;
+        }
     }
 
     fn has_repeats(&self) -> bool {

@@ -106,7 +106,9 @@ fn collect(head: &ResponseHead<'_>) -> Headers {
     if let Some(value) = head.content_encoding {
         fields.set("Content-Encoding", value);
     }
-    head.content_languages.iter().for_each(|language| fields.merge("Content-Language", language));
+    if !head.content_languages.is_empty() {
+        fields.set("Content-Language", head.content_languages.join(&b","[..]));
+    }
     fields
 }
 

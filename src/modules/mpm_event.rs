@@ -3,8 +3,12 @@
 
 use super::core::{addresses, leading_number, nothing, number_and_rest, rows};
 use crate::{
+    diag::{Apache, Diagnostic, Span},
     engine::Module,
-    policy::{Applied, Args, Mistake, Place, Setting, Within, process::Listen},
+    policy::{
+        Applied, Args, Mistake, Place, Policy, Said, Setting, Within,
+        process::{Listen, Sizes},
+    },
 };
 use std::time::Duration;
 
@@ -31,11 +35,11 @@ pub static MODULE: Module = Module {
         "ListenTCPDeferAccept" One SERVER |place, args| positive(place, args, "ListenTCPDeferAccept").map(drop),
             "Value set for the socket option TCP_DEFER_ACCEPT if it is set",
             "accepted without effect: connections are taken as they come";
-        "StartServers" One SERVER global, "Number of child processes launched at server startup",
+        "StartServers" One SERVER |place, args| size(place, args, |sizes| &mut sizes.start_servers), "Number of child processes launched at server startup",
             "accepted without effect: there is one worker for each processor";
-        "ServerLimit" One SERVER global, "Maximum number of child processes for this run of Apache",
+        "ServerLimit" One SERVER |place, args| size(place, args, |sizes| &mut sizes.server_limit), "Maximum number of child processes for this run of Apache",
             "accepted without effect: there is one worker for each processor";
-        "MinSpareThreads" One SERVER global, "Minimum number of idle threads, to handle request spikes",
+        "MinSpareThreads" One SERVER |place, args| size(place, args, |sizes| &mut sizes.min_spare_threads), "Minimum number of idle threads, to handle request spikes",
             "accepted without effect: connections need no threads";
         "MaxSpareThreads" One SERVER global, "Maximum number of idle threads",
             "accepted without effect: connections need no threads";
@@ -44,9 +48,9 @@ pub static MODULE: Module = Module {
         "MaxRequestWorkers" One SERVER max_request_workers,
             "Maximum number of threads alive at the same time",
             "most connections served at a time";
-        "ThreadsPerChild" One SERVER threads_per_child, "Number of threads each child creates",
+        "ThreadsPerChild" One SERVER |place, args| size(place, args, |sizes| &mut sizes.threads_per_child), "Number of threads each child creates",
             "accepted without effect: connections need no threads";
-        "ThreadLimit" One SERVER global,
+        "ThreadLimit" One SERVER |place, args| size(place, args, |sizes| &mut sizes.thread_limit),
             "Maximum number of worker threads per child process for this run of Apache - Upper limit for ThreadsPerChild",
             "accepted without effect: connections need no threads";
         "AsyncRequestWorkerFactor" One SERVER async_factor,
@@ -56,6 +60,7 @@ pub static MODULE: Module = Module {
             "Maximum time in seconds to wait for child processes to complete transactions during shutdown",
             "how long a graceful stop waits, seconds; 0 is for ever";
     },
+    check: Some(check),
     ..Module::NOTHING
 };
 
@@ -134,16 +139,15 @@ fn receive_buffer_size(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 }
 
 fn max_request_workers(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
-    place.check_context(args, Within::GLOBAL_ONLY)?;
+    size(place, args, |sizes| &mut sizes.max_request_workers)?;
     let most = u32::try_from(leading_number(args.text(0))).unwrap_or(0).max(1);
     place.process().max_request_workers = Some(Setting::new(most, args.span));
     Ok(())
 }
 
-fn threads_per_child(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
+fn size(place: &mut Place<'_, '_>, args: &Args<'_>, slot: fn(&mut Sizes) -> &mut Said<i64>) -> Applied {
     place.check_context(args, Within::GLOBAL_ONLY)?;
-    let number = u32::try_from(leading_number(args.text(0))).unwrap_or(0).max(1);
-    place.process().threads_per_child = Some(Setting::new(number, args.span));
+    *slot(&mut place.process().sizes) = Some(Setting::new(leading_number(args.text(0)), args.span));
     Ok(())
 }
 
@@ -168,4 +172,100 @@ fn graceful_shutdown_timeout(place: &mut Place<'_, '_>, args: &Args<'_>) -> Appl
     let seconds = u64::try_from(leading_number(args.text(0))).unwrap_or(0);
     place.process().graceful_shutdown_timeout = Some(Setting::new(Duration::from_secs(seconds), args.span));
     Ok(())
+}
+
+/// Most processes and threads that Apache is compiled for.
+const MOST_SERVERS: i64 = 20_000;
+const MOST_THREADS: i64 = 100_000;
+
+/// Warns of numbers that Apache would not start with as they are, in its order (event_check_config).
+/// They mean nothing here but `MaxRequestWorkers`.
+fn check(policy: &Policy, diagnostics: &mut Vec<Diagnostic>) {
+    let sizes = &policy.process.sizes;
+    let mut warnings = Warnings(diagnostics);
+    let servers = sizes.server_limit;
+    let servers = warnings.at_most(servers, "ServerLimit", 16, "AH00497", (MOST_SERVERS, "servers"));
+    let servers = warnings.at_least_one(servers, "ServerLimit", "AH00499");
+    let threads = sizes.thread_limit;
+    let threads = warnings.at_most(threads, "ThreadLimit", 64, "AH00502", (MOST_THREADS, "threads"));
+    let threads = warnings.at_least_one(threads, "ThreadLimit", "AH00504");
+    let per_child = warnings.threads_per_child(sizes.threads_per_child, threads.value);
+    warnings.workers(sizes.max_request_workers, servers.value, per_child.value);
+    let start = sizes.start_servers.unwrap_or(Setting::new(3, Span::BUILTIN));
+    warnings.at_least_one(start, "StartServers", "AH00517");
+    if let Some(Setting { value: value @ ..1, at }) = sizes.min_spare_threads {
+        let end = "increasing to 1 to avoid almost certain server failure. Please read the documentation.";
+        warnings.warn(at, "AH00519", &format!("MinSpareThreads of {value} not allowed"), end);
+    }
+}
+
+struct Warnings<'d>(&'d mut Vec<Diagnostic>);
+
+impl Warnings<'_> {
+    fn warn(&mut self, at: Span, number: &str, head: &str, end: &str) {
+        let text = format!("{number}: WARNING: {head}, {end}");
+        self.0.push(Diagnostic::warning("RX0607", at, head).with_apache(Apache::Plain(text)));
+    }
+
+    fn at_most(
+        &mut self,
+        said: Said<i64>,
+        name: &str,
+        default: i64,
+        number: &str,
+        (most, unit): (i64, &str),
+    ) -> Setting<i64> {
+        let Setting { value, at } = said.unwrap_or(Setting::new(default, Span::BUILTIN));
+        if value > most {
+            let head = format!("{name} of {value} exceeds compile-time limit of {most} {unit}");
+            self.warn(at, number, &head, &format!("decreasing to {most}."));
+        }
+        Setting::new(value.min(most), at)
+    }
+
+    fn at_least_one(&mut self, said: Setting<i64>, name: &str, number: &str) -> Setting<i64> {
+        let Setting { value, at } = said;
+        if value < 1 {
+            self.warn(at, number, &format!("{name} of {value} not allowed"), "increasing to 1.");
+        }
+        Setting::new(value.max(1), at)
+    }
+
+    fn threads_per_child(&mut self, said: Said<i64>, limit: i64) -> Setting<i64> {
+        let Setting { value, at } = said.unwrap_or(Setting::new(25, Span::BUILTIN));
+        if value > limit {
+            let head = format!("ThreadsPerChild of {value} exceeds ThreadLimit of {limit} threads");
+            let end = format!("decreasing to {limit}. To increase, please see the ThreadLimit directive.");
+            self.warn(at, "AH00507", &head, &end);
+        }
+        self.at_least_one(Setting::new(value.min(limit), at), "ThreadsPerChild", "AH00509")
+    }
+
+    fn workers(&mut self, said: Said<i64>, servers: i64, per_child: i64) {
+        let Setting { value, at } = said.unwrap_or(Setting::new(16 * 25, Span::BUILTIN));
+        if value < per_child {
+            let head = format!("MaxRequestWorkers of {value} is less than ThreadsPerChild of {per_child}");
+            let end = format!(
+                "increasing to {per_child}. MaxRequestWorkers must be at least as large as the number of threads \
+                 in a single server."
+            );
+            return self.warn(at, "AH00511", &head, &end);
+        }
+        let (needed, whole) = (value / per_child, value - value % per_child);
+        if whole < value {
+            let head = format!(
+                "MaxRequestWorkers of {value} is not an integer multiple of ThreadsPerChild of {per_child}"
+            );
+            let end = format!("decreasing to nearest multiple {whole}, for a maximum of {needed} servers.");
+            self.warn(at, "AH00513", &head, &end);
+        }
+        if needed > servers {
+            let head = format!(
+                "MaxRequestWorkers of {whole} would require {needed} servers and would exceed ServerLimit of {servers}"
+            );
+            let most = servers.saturating_mul(per_child);
+            let end = format!("decreasing to {most}. To increase, please see the ServerLimit directive.");
+            self.warn(at, "AH00515", &head, &end);
+        }
+    }
 }

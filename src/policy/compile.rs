@@ -30,6 +30,8 @@ pub struct LogTarget {
     pub spec: BString,
     /// The directive that named it first.
     pub at: Span,
+    /// Whether the server does without it if it cannot be opened.
+    pub optional: bool,
 }
 
 /// A server while its sections are being read.
@@ -189,10 +191,10 @@ impl<'t> Compiler<'t> {
         self.servers.len() - 1
     }
 
-    pub(super) fn log_target(&mut self, spec: &[u8], at: Span) -> usize {
+    pub(super) fn log_target(&mut self, spec: &[u8], at: Span, optional: bool) -> usize {
         let known = self.log_targets.iter().position(|target| target.spec == spec);
         known.unwrap_or_else(|| {
-            self.log_targets.push(LogTarget { spec: spec.into(), at });
+            self.log_targets.push(LogTarget { spec: spec.into(), at, optional });
             self.log_targets.len() - 1
         })
     }

@@ -387,8 +387,10 @@ pub struct CoreDir {
     pub cgi_original_uri: Said<bool>,
     /// `QualifyRedirectURL`.
     pub qualify_redirect: Said<bool>,
-    /// `SetInputFilter` and `SetOutputFilter`, kept for modules to come.
-    pub filters: Vec<Setting<BString>>,
+    /// `SetOutputFilter`: names with `;` between them.
+    pub output_filters: Said<BString>,
+    /// `SetInputFilter`: names with `;` between them.
+    pub input_filters: Said<BString>,
     /// `LogLevel`.
     pub log_levels: LogLevels,
     /// `MaxRanges`, `MaxRangeOverlaps`, `MaxRangeReversals`: `None` inside is unlimited.
@@ -431,8 +433,6 @@ impl Config for CoreDir {
         error_documents.extend(self.error_documents.iter().map(|(status, said)| (*status, said.clone())));
         let mut ifs = outer.ifs.clone();
         ifs.extend(self.ifs.iter().cloned());
-        let mut filters = outer.filters.clone();
-        filters.extend(self.filters.iter().cloned());
         CoreDir {
             options: Options::merge(&self.options, &outer.options),
             allow_override: self.allow_override.over(&outer.allow_override),
@@ -465,7 +465,8 @@ impl Config for CoreDir {
             cgi_pass_auth: self.cgi_pass_auth.over(&outer.cgi_pass_auth),
             cgi_original_uri: self.cgi_original_uri.over(&outer.cgi_original_uri),
             qualify_redirect: self.qualify_redirect.over(&outer.qualify_redirect),
-            filters,
+            output_filters: self.output_filters.over(&outer.output_filters),
+            input_filters: self.input_filters.over(&outer.input_filters),
             log_levels: self.log_levels.over(&outer.log_levels),
             max_ranges: self.max_ranges.over(&outer.max_ranges),
             max_range_overlaps: self.max_range_overlaps.over(&outer.max_range_overlaps),

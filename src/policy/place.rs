@@ -215,7 +215,12 @@ impl<'p, 't> Place<'p, 't> {
 
     /// Registers a log file or pipe that the server opens at start.
     pub fn log_target(&mut self, target: &[u8], at: Span) -> usize {
-        self.compiler.log_target(target, at)
+        self.compiler.log_target(target, at, false)
+    }
+
+    /// The same for a file that is done without if it cannot be opened.
+    pub fn optional_log_target(&mut self, target: &[u8], at: Span) -> usize {
+        self.compiler.log_target(target, at, true)
     }
 
     /// What became of a directive's name.

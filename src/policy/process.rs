@@ -43,8 +43,8 @@ pub struct Process {
     pub tokens: Said<Tokens>,
     /// `MaxRequestWorkers`: most connections served at a time.
     pub max_request_workers: Said<u32>,
-    /// `ThreadsPerChild`, accepted; our workers are event loops.
-    pub threads_per_child: Said<u32>,
+    /// What the event MPM is told of its processes and threads; our workers are event loops.
+    pub sizes: Sizes,
     /// `MaxConnectionsPerChild`.
     pub max_connections_per_child: Said<u32>,
     /// `GracefulShutdownTimeout`.
@@ -65,6 +65,23 @@ pub struct Process {
     pub extended_status: Said<bool>,
     /// `UseCanonicalPhysicalPort` and friends are per directory; this is `Mutex`, kept as said.
     pub mutexes: Vec<Setting<BString>>,
+}
+
+/// Sizes of an Apache that is built of processes and threads, as they were written.
+#[derive(Clone, Debug, Default)]
+pub struct Sizes {
+    /// `ServerLimit`.
+    pub server_limit: Said<i64>,
+    /// `ThreadLimit`.
+    pub thread_limit: Said<i64>,
+    /// `ThreadsPerChild`.
+    pub threads_per_child: Said<i64>,
+    /// `MaxRequestWorkers`.
+    pub max_request_workers: Said<i64>,
+    /// `StartServers`.
+    pub start_servers: Said<i64>,
+    /// `MinSpareThreads`.
+    pub min_spare_threads: Said<i64>,
 }
 
 /// `ServerTokens`.

@@ -76,13 +76,26 @@ impl Vhosts {
     /// The server for a connection to `local` that asks for `host` (no port, lower case); 0 is
     /// the main one.
     pub fn choose(&self, local: SocketAddr, host: Option<&[u8]>) -> usize {
+        self.at(local).map_or(0, |names| names.choose(host))
+    }
+
+    /// Whether a server at this address goes by this name, rather than being the default.
+    pub fn knows(&self, local: SocketAddr, host: &[u8]) -> Option<bool> {
+        self.at(local).map(|names| names.find(host).is_some())
+    }
+
+    /// The servers at the address of a connection, the default first.
+    pub fn servers(&self, local: SocketAddr) -> &[usize] {
+        self.at(local).map_or(&[], |names| &names.servers)
+    }
+
+    fn at(&self, local: SocketAddr) -> Option<&ByName> {
         if self.by_address.is_empty() {
-            return 0;
+            return None;
         }
         let (ip, port) = (Some(local.ip().to_canonical()), Some(local.port()));
         let order = [(ip, port), (ip, None), (None, port), (None, None)];
-        let found = order.iter().find_map(|&(ip, port)| self.by_address.get(&VhostAddress { ip, port }));
-        found.map_or(0, |names| names.choose(host))
+        order.iter().find_map(|&(ip, port)| self.by_address.get(&VhostAddress { ip, port }))
     }
 }
 
@@ -104,10 +117,13 @@ impl ByName {
 
     fn choose(&self, host: Option<&[u8]>) -> usize {
         let default = self.servers.first().copied().unwrap_or(0);
-        let Some(host) = host else { return default };
+        host.and_then(|host| self.find(host)).unwrap_or(default)
+    }
+
+    fn find(&self, host: &[u8]) -> Option<usize> {
         let exact = self.names.get(BStr::new(host)).copied();
         let fits = |(pattern, index): &(BString, usize)| strcasecmp_match(host, pattern).then_some(*index);
         let pattern = self.patterns.iter().find_map(fits);
-        exact.into_iter().chain(pattern).min().unwrap_or(default)
+        exact.into_iter().chain(pattern).min()
     }
 }

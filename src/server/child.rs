@@ -14,7 +14,7 @@ use nix::{
 };
 use std::{
     collections::VecDeque,
-    ffi::OsStr,
+    ffi::{CString, OsStr, c_char},
     io::{self, Read, Write},
     os::unix::{
         ffi::OsStrExt,
@@ -112,7 +112,9 @@ pub struct Program {
 impl Program {
     /// Starts the program. The error says which step failed: `chdir`, `exec`, `fork`, `setrlimit`.
     pub fn start(cgi: &Cgi, owner: Key) -> Result<Program, (&'static str, io::Error)> {
-        let mut child = command(cgi).spawn().map_err(|error| (failed_step(cgi, &error), error))?;
+        let mut child = command(cgi)
+            .and_then(|mut command| command.spawn())
+            .map_err(|error| (failed_step(cgi, &error), error))?;
         let stdin = child.stdin.take().map(Sender::from);
         let stdout = child.stdout.take().map(Receiver::from);
         let stderr = child.stderr.take().map(Receiver::from);
@@ -348,7 +350,7 @@ fn os(bytes: &BString) -> &OsStr {
     OsStr::from_bytes(bytes)
 }
 
-fn command(cgi: &Cgi) -> Command {
+fn command(cgi: &Cgi) -> io::Result<Command> {
     let mut command = Command::new(os(&cgi.program));
     if let Some((name, arguments)) = cgi.argv.split_first() {
         command.arg0(os(name)).args(arguments.iter().map(os));
@@ -362,15 +364,15 @@ fn command(cgi: &Cgi) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     if cgi.limits.iter().any(Option::is_some) {
-        limit(&mut command, cgi.limits);
+        limit(&mut command, cgi.limits, Exec::new(cgi)?);
     }
-    command
+    Ok(command)
 }
 
 /// Sets RLimitCPU, RLimitMEM and RLimitNPROC in the child. It costs a fork(2), which is why it is
 /// done only where they are said.
 #[allow(unsafe_code)]
-fn limit(command: &mut Command, limits: [Option<ResourceLimit>; 3]) {
+fn limit(command: &mut Command, limits: [Option<ResourceLimit>; 3], exec: Exec) {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let resources = [Resource::RLIMIT_CPU, Resource::RLIMIT_AS, Resource::RLIMIT_NPROC];
     let set = move || {
@@ -382,11 +384,55 @@ fn limit(command: &mut Command, limits: [Option<ResourceLimit>; 3]) {
                 setrlimit(resource, soft, hard)?;
             }
         }
-        Ok(())
+        Err(exec.run())
     };
-    // SAFETY: the closure only calls getrlimit and setrlimit, which are async-signal-safe, and
-    // allocates nothing.
+    // SAFETY: the closure only calls getrlimit, setrlimit and execve, which are async-signal-safe,
+    // and allocates nothing.
     unsafe { command.pre_exec(set) };
+}
+
+/// The arguments of execve(2), made before the fork. execvp(3), which the standard library would
+/// call, gives a script without `#!` to the shell; neither posix_spawn(3) nor Apache does.
+struct Exec {
+    program: CString,
+    argv: Vec<*const c_char>,
+    envp: Vec<*const c_char>,
+    /// What the pointers point into.
+    _strings: Vec<CString>,
+}
+
+// SAFETY: the pointers lead to the strings that stand beside them, which nobody changes.
+#[allow(unsafe_code)]
+unsafe impl Send for Exec {}
+// SAFETY: as above.
+#[allow(unsafe_code)]
+unsafe impl Sync for Exec {}
+
+impl Exec {
+    fn new(cgi: &Cgi) -> io::Result<Exec> {
+        let mut strings = Vec::with_capacity(cgi.argv.len() + cgi.env.len());
+        for argument in &cgi.argv {
+            strings.push(CString::new(argument.as_slice())?);
+        }
+        for (name, value) in &cgi.env {
+            strings.push(CString::new([name.as_slice(), b"=", value].concat())?);
+        }
+        let pointers = |strings: &[CString]| {
+            let ends = std::iter::once(std::ptr::null());
+            strings.iter().map(|string| string.as_ptr()).chain(ends).collect()
+        };
+        let (argv, env) = strings.split_at(cgi.argv.len());
+        let (argv, envp) = (pointers(argv), pointers(env));
+        Ok(Exec { program: CString::new(cgi.program.as_slice())?, argv, envp, _strings: strings })
+    }
+
+    /// Returns only if it fails.
+    #[allow(unsafe_code)]
+    fn run(&self) -> io::Error {
+        // SAFETY: both arrays end with a null pointer, and what they point to lives in `self`.
+        unsafe { nix::libc::execve(self.program.as_ptr(), self.argv.as_ptr(), self.envp.as_ptr()) };
+        io::Error::last_os_error()
+    }
 }
 
 /// posix_spawn(3) tells the error but not the step.

@@ -34,8 +34,9 @@ const LINGER_ALL: Duration = Duration::from_secs(30);
 /// Most steps in one turn, so that one busy connection does not hold up the others.
 const STEPS: usize = 16;
 
-/// Most that is heard of a program before what it said is written.
-const HEAR: usize = 16;
+/// Most that is heard of a program in one turn: one that floods its error output, which nothing
+/// holds back, must not hold up the others.
+const HEAR: usize = 4;
 
 /// How far its end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub struct Conn {
     outbox: Outbox,
     program: Option<Key>,
     timer: Timer,
+    /// What the timer was last set to.
+    patience: Option<Duration>,
     phase: Phase,
     /// The client has sent nothing yet.
     fresh: bool,
@@ -92,6 +95,7 @@ impl Conn {
             outbox: Outbox::default(),
             program: None,
             timer: Timer::default(),
+            patience: None,
             phase: Phase::Open,
             fresh: true,
             readable: false,
@@ -201,6 +205,7 @@ impl Conn {
 
     /// Goes on as far as it goes without waiting.
     pub fn drive(&mut self, tools: &mut Tools) {
+        let mut hear = HEAR;
         for _ in 0..STEPS {
             match self.phase {
                 Phase::Dead => return self.end_program(Stage::Terminated, tools),
@@ -209,10 +214,8 @@ impl Conn {
             }
             let mut moved = self.read(tools);
             // What is heard in one go is written in one call.
-            for _ in 0..HEAR {
-                if !self.hear_program(tools) {
-                    break;
-                }
+            while hear > 0 && self.hear_program(tools) {
+                hear -= 1;
                 moved = true;
             }
             moved |= self.write(tools);
@@ -220,6 +223,9 @@ impl Conn {
                 self.shut(tools);
             } else if !moved && !self.notice_hang_up(tools) {
                 return;
+            }
+            if hear == 0 {
+                break;
             }
         }
         tools.again.push(self.key);
@@ -230,7 +236,11 @@ impl Conn {
             if !self.writable {
                 return false;
             }
-            match self.outbox.flush(&self.socket) {
+            let flushed = self.outbox.flush(&self.socket);
+            if self.outbox.take_moved() {
+                self.wake(self.patience, tools);
+            }
+            match flushed {
                 Ok(Flushed::All) => {}
                 Ok(Flushed::More) => {
                     tools.again.push(self.key);
@@ -267,6 +277,7 @@ impl Conn {
             Ok(count) => {
                 self.peeked = false;
                 self.fresh = false;
+                self.wake(self.patience, tools);
                 // Less than asked for: there was no more, and news will come as an event.
                 self.readable = count == buffer.len() || self.hung_up;
                 self.feed(Input::Client(buffer.get(..count).unwrap_or_default()), tools);
@@ -401,6 +412,7 @@ impl Conn {
     }
 
     fn wake(&mut self, after: Option<Duration>, tools: &mut Tools) {
+        self.patience = after;
         let deadline = after.map(|after| tools.now + after);
         tools.timers.set(Owner::Connection(self.key), &mut self.timer, deadline);
     }

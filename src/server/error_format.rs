@@ -81,12 +81,13 @@ impl ErrorFormat {
     pub fn line(&self, logged: &Logged, server_name: &[u8], now: SystemTime, out: &mut Vec<u8>) {
         let start = out.len();
         let mut field = start;
-        let mut skipping = false;
+        let (mut skipping, mut blank) = (false, false);
         for item in &self.items {
             match item {
                 Item::Space | Item::Border => {
-                    if !skipping && matches!(item, Item::Space) {
-                        out.push(b' ');
+                    if !skipping {
+                        blank = matches!(item, Item::Space);
+                        out.extend(blank.then_some(b' '));
                     }
                     skipping = false;
                     field = out.len();
@@ -107,7 +108,9 @@ impl ErrorFormat {
                 }
             }
         }
-        out.truncate(start + out[start..].trim_ascii_end().len());
+        if skipping && blank && field > start {
+            out.pop();
+        }
         out.push(b'\n');
     }
 }
@@ -254,6 +257,7 @@ mod tests {
     #[test]
     fn modifiers() {
         check("[%l] %{Referer}i %M", logged(), "[error] AH00035: access to /x denied");
+        check("[%l] %M %{Referer}i", logged(), "[error] AH00035: access to /x denied");
         check("[%l] %-{Referer}i %v", logged(), "[error] - www.example.org");
         check("%4l x", logged(), "x");
         check("100%% %3l", logged(), "100% error");

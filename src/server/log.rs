@@ -47,6 +47,8 @@ enum Sink {
     Stderr,
     Piped(Piped),
     Syslog(Syslog),
+    /// A file that could not be opened, and is done without.
+    Nowhere,
 }
 
 #[derive(Debug)]
@@ -83,7 +85,8 @@ impl Logs {
         }
         for target in &policy.log_targets {
             let sink = logs.sink(&target.spec, root, old);
-            let sink = sink.map_err(|error| transfer_log_failure(&target.spec, root, &error))?;
+            let sink = if target.optional { sink.or(Ok(Arc::new(Sink::Nowhere))) } else { sink };
+            let sink = sink.map_err(|error: io::Error| transfer_log_failure(&target.spec, root, &error))?;
             logs.targets.push(sink);
         }
         Ok(logs)
@@ -107,6 +110,13 @@ impl Logs {
             });
         }
         log.sink.write(line, logged.entry.level);
+    }
+
+    /// Writes a line without a head to the main server's error log.
+    pub fn plain(&self, text: &[u8]) {
+        if let Some(log) = self.errors.first() {
+            log.sink.write(&[text, b"\n"].concat(), CRITICAL);
+        }
     }
 
     /// Writes lines to a target.
@@ -168,6 +178,9 @@ impl Logs {
 
 /// The severity of lines of other logs in syslog.
 const INFO: u8 = 6;
+
+/// The severity of what keeps the server from starting.
+const CRITICAL: u8 = 2;
 
 fn open(spec: &[u8], root: &[u8]) -> io::Result<Sink> {
     if let Some(command) = spec.strip_prefix(b"|") {
@@ -231,6 +244,7 @@ impl Sink {
             Sink::Stderr => write_fd(io::stderr().as_fd(), lines),
             Sink::Piped(piped) => atomic_chunks(lines).try_for_each(|chunk| piped.write(chunk)),
             Sink::Syslog(syslog) => lines.lines().try_for_each(|line| syslog.send(line, level)),
+            Sink::Nowhere => Ok(()),
         };
     }
 }

@@ -32,6 +32,7 @@ pub use process::{Command, Told, already_running, pid_file, signal_running};
 pub use run::{Bound, Handle, Ready, Reload, Server};
 pub use signals::Order;
 
+use crate::engine::LogEntry;
 use std::{fmt, io};
 
 /// Why the server did not start, in Apache's words: lines for standard error.
@@ -76,6 +77,8 @@ pub struct Options {
     pub version: String,
     /// What the log says it was started with; empty: nothing.
     pub command_line: String,
+    /// What there is to say of the configuration, for the error log.
+    pub warnings: Vec<LogEntry>,
     /// The caller to tell when all is ready.
     pub detached: Option<Detached>,
 }
@@ -91,6 +94,7 @@ impl Default for Options {
             signals: true,
             version: String::new(),
             command_line: String::new(),
+            warnings: Vec::new(),
             detached: None,
         }
     }

@@ -27,6 +27,8 @@ pub struct Outbox {
     pieces: VecDeque<Piece>,
     /// How much of the first piece is written.
     sent: usize,
+    /// Something was written since this was last asked.
+    moved: bool,
 }
 
 /// How far [`Outbox::flush`] came.
@@ -59,6 +61,11 @@ impl Outbox {
         self.sent = 0;
     }
 
+    /// Whether something was written since this was last asked.
+    pub fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
     /// Writes as much as the socket takes. A file that ends before its range does is an error of
     /// the kind `UnexpectedEof`: the client has to see a broken connection.
     pub fn flush(&mut self, socket: &TcpStream) -> io::Result<Flushed> {
@@ -69,6 +76,7 @@ impl Outbox {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(written) => {
                     self.advance(written);
+                    self.moved = true;
                     gone += written;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flushed::Blocked),

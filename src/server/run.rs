@@ -131,6 +131,12 @@ impl Bound {
         reload: Option<Reload>,
         on_ready: impl FnOnce(&Ready),
     ) -> Result<(), StartError> {
+        if let Err(fault) = engine.ready() {
+            let error = not_ready(&fault);
+            self.logs.error(&Logged { server: 0, client: None, entry: *fault }, &mut Vec::new());
+            self.logs.plain(CONFIGURATION_FAILED.as_bytes());
+            return Err(error);
+        }
         let ready = self.ready();
         let (tell, events) = self.orders;
         let config = Arc::new(Config { engine, logs: self.logs, listeners: self.listeners });
@@ -144,6 +150,7 @@ impl Bound {
         let detached = self.options.detached.take();
         let mut main =
             Main { options: self.options, config, posts, reload, live: threads.len(), deadline: None };
+        main.options.warnings.iter().for_each(|warning| main.entry(warning.clone()));
         self.warnings.iter().for_each(|text| main.log(4, "core", "AH00098", text));
         main.resuming();
         if let Some(detached) = detached {
@@ -242,6 +249,7 @@ impl Main {
         let missing =
             || StartError::line("this server was started without a way to read its configuration again");
         let engine = self.reload.as_ref().ok_or_else(missing)?()?;
+        engine.ready().map_err(|fault| not_ready(&fault))?;
         let policy = &engine.policy;
         let listeners = listen::open(&policy.process, &self.config.listeners)?;
         let old = Some(&*self.config.logs);
@@ -281,12 +289,28 @@ impl Main {
             return;
         }
         let entry = LogEntry { level, module, os_error: None, number, text: text.into(), explanation: None };
-        self.config.logs.error(&Logged { server: 0, client: None, entry }, &mut Vec::new());
+        self.entry(entry);
+    }
+
+    fn entry(&self, entry: LogEntry) {
+        let level = self.config.engine.policy.main().core().log_levels.of(entry.module.as_bytes());
+        if entry.level == NOTICE || entry.level <= level {
+            self.config.logs.error(&Logged { server: 0, client: None, entry }, &mut Vec::new());
+        }
     }
 }
 
 /// The level of what is not wrong at all.
 const NOTICE: u8 = 5;
+
+/// What Apache's log says last when a module cannot start.
+const CONFIGURATION_FAILED: &str = "AH00016: Configuration Failed";
+
+fn not_ready(fault: &LogEntry) -> StartError {
+    let os = fault.os_error.map(|error| super::os_error(&std::io::Error::from_raw_os_error(error)) + ": ");
+    let line = format!("{}{}: {}", os.unwrap_or_default(), fault.number, fault.text);
+    StartError { lines: vec![line, CONFIGURATION_FAILED.to_owned()] }
+}
 
 /// Tells the waiting thread that a worker has ended, however it did.
 struct Ending {

@@ -96,6 +96,8 @@ pub struct Site {
     defines: Vec<String>,
     port: u16,
     child: Option<Child>,
+    /// Whether the server is to start as root.
+    as_root: bool,
     /// How much of each log was looked at.
     read: Vec<(PathBuf, usize)>,
 }
@@ -105,7 +107,15 @@ impl Site {
     pub fn new(kind: Kind) -> Result<Site, String> {
         let directory =
             tempfile::Builder::new().prefix("rachis-case-").tempdir().map_err(|e| e.to_string())?;
-        let site = Site { kind, directory, defines: Vec::new(), port: 0, child: None, read: Vec::new() };
+        let site = Site {
+            kind,
+            directory,
+            defines: Vec::new(),
+            port: 0,
+            child: None,
+            as_root: false,
+            read: Vec::new(),
+        };
         own(site.root())?;
         for name in ["htdocs", "cgi-bin", "logs", "conf"] {
             site.make_directory(&site.root().join(name))?;
@@ -125,6 +135,7 @@ impl Site {
     }
 
     /// The process of the running server.
+    #[allow(dead_code, reason = "not every test that uses this file asks")]
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
@@ -231,7 +242,7 @@ impl Site {
         command.current_dir(self.root()).env_clear();
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LANG", "C").env("TZ", "UTC");
         command.env("ROOT", self.root()).env("PORT", self.port.to_string()).env("FROM_OUTSIDE", "outside");
-        if let Some((uid, gid)) = user() {
+        if let Some((uid, gid)) = user().filter(|_| !self.as_root) {
             command.uid(uid).gid(gid);
         }
         command
@@ -248,6 +259,13 @@ impl Site {
         // Apache ends its children by a signal to its whole process group.
         command.process_group(0);
         command
+    }
+
+    /// Starts the server as root, if we are, so that it has something to drop.
+    #[allow(dead_code, reason = "not every test that uses this file asks")]
+    pub fn start_as_root(&mut self) -> Result<(), String> {
+        self.as_root = true;
+        self.start()
     }
 
     /// Starts the server unless it runs; ready when it accepts a connection.

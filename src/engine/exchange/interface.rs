@@ -95,7 +95,7 @@ pub enum Ask {
     /// after a while it is killed.
     LeaveChild,
     /// Set the one timer of the connection, or stop it. The loop starts it again with the same time
-    /// whenever bytes go to the client, so that it measures a standstill.
+    /// whenever bytes go to the client or come from it, so that it measures a standstill.
     Wake(Option<Duration>),
     /// Look something up on the helper pool.
     Resolve(Pending),

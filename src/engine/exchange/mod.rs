@@ -23,7 +23,7 @@ use super::{
 use crate::{
     http::{
         Status,
-        request::{Head, Limits, Parse, parse, worth_parsing},
+        request::{Head, Limits, Parse, Version, parse, worth_parsing},
         response::CONTINUE,
     },
     policy::{CoreDir, SaidExt},
@@ -260,14 +260,16 @@ impl Exchange {
             return self.progress(progress, step);
         }
         self.invite(&mut request, step);
+        let core = step.engine.policy.servers[request.server].core();
+        step.out.asks.push(Ask::Wake(Some(core.timeout.value_or(TIMEOUT))));
         let answer = Answer::Content(content);
         self.state = State::Discarding(Box::new(Decision { request, answer }));
         self.discard(step);
     }
 
-    /// Sends `100 Continue` to a client that waits for it.
+    /// Sends `100 Continue` to a client that waits for it; one of HTTP/1.0 cannot (RFC 9110 section 10.1.1).
     fn invite(&mut self, request: &mut Request, step: &mut Step<'_, '_>) {
-        if std::mem::take(&mut request.expect_continue) {
+        if request.version >= Version::Http11 && std::mem::take(&mut request.expect_continue) {
             step.out.pieces.push(Piece::Bytes(CONTINUE.to_vec()));
         }
     }

@@ -43,6 +43,9 @@ pub(super) struct Program {
     on_head: fn(&mut Cx<'_>, Result<Box<CgiHead>, CgiFault>) -> Verdict,
     on_stderr: fn(&mut Cx<'_>, &[u8]),
     on_failure: fn(&mut Cx<'_>, &CgiFailure) -> Verdict,
+    /// The beginning of what it was given, and how much of it is kept.
+    input: Vec<u8>,
+    keep_input: usize,
     /// What it printed first, for the explanation of a failure.
     printed: Vec<u8>,
     /// Raw wait status, once it has ended.
@@ -89,6 +92,8 @@ impl Exchange {
             on_head,
             on_stderr,
             on_failure,
+            input: Vec::new(),
+            keep_input: cgi.keep_input,
             printed: Vec::new(),
             exit: None,
             stderr: Vec::new(),
@@ -116,6 +121,8 @@ impl Exchange {
             Ok(()) => {
                 if !data.is_empty() {
                     program.feeding = true;
+                    let room = program.keep_input.saturating_sub(program.input.len()).min(data.len());
+                    program.input.extend_from_slice(&data[..room]);
                     step.out.asks.push(Ask::FeedChild(data));
                 }
                 if self.body.is_done() {
@@ -137,6 +144,11 @@ impl Exchange {
             Input::ChildStderr(bytes) => {
                 program.stderr.extend_from_slice(bytes);
                 program.stderr_lines(step, false);
+                // A program that complains is not silent.
+                let waits = program.unsent == 0 && !matches!(program.stage, Stage::Headless(_));
+                if waits && !self.client_eof {
+                    step.out.asks.push(Ask::Wake(Some(program.timeout)));
+                }
             }
             Input::ChildFed => program.feeding = false,
             Input::ChildClosed => self.output_closed(step),
@@ -211,7 +223,8 @@ impl Exchange {
         let State::Program(program) = &mut self.state else { return };
         program.stderr_lines(step, true);
         let output = std::mem::take(&mut program.printed).into();
-        let (on_head, fault) = (program.on_head, CgiFault { error, output, exit: program.exit });
+        let input = std::mem::take(&mut program.input).into();
+        let (on_head, fault) = (program.on_head, CgiFault { error, input, output, exit: program.exit });
         let verdict = program.with_cx(step, |cx| on_head(cx, Err(fault)));
         self.abandon(verdict, Ask::LeaveChild, step);
     }
@@ -274,6 +287,12 @@ impl Exchange {
             return self.client_gone(step);
         }
         let body = matches!(program.stage, Stage::Relay { .. } | Stage::Raw);
+        if !body && !self.body.is_done() && !program.feeding {
+            // Not the program kept us waiting but the client, with the rest of its body.
+            self.body = Body::none();
+            program.request.must_close = true;
+            return self.abandon(Verdict::Status(Status(408)), Ask::KillChild, step);
+        }
         let verdict = program.failure(&CgiFailure::Timeout { body }, step);
         step.errors(&mut program.request);
         if body {

@@ -19,11 +19,13 @@ pub(super) struct Step<'s, 'o> {
 impl Step<'_, '_> {
     /// Hands out a request's entries for the error log.
     pub fn errors(&mut self, request: &mut Request) {
+        self.out.lines.append(&mut request.records);
         let (server, client) = (request.server, Some(request.conn.client));
         let entries = request.log.drain(..);
         self.out.errors.extend(entries.map(|entry| Logged { server, client, entry }));
         let mut earlier = request.prev.as_deref_mut();
         while let Some(request) = earlier {
+            self.out.lines.append(&mut request.records);
             let entries = request.log.drain(..);
             self.out.errors.extend(entries.map(|entry| Logged { server, client, entry }));
             earlier = request.prev.as_deref_mut();
@@ -48,7 +50,7 @@ impl Step<'_, '_> {
     /// Logs why an answer could not be sent; the status to send instead.
     pub fn refused(&mut self, request: &mut Request, refused: &Refused) -> Status {
         let Refused::Header(bad) = refused else { return Status(416) };
-        let (level, module, number) = (3, "core", bad.ah);
+        let (level, module, number) = (3, "http", bad.ah);
         let text = bad.message.clone();
         request.log.push(LogEntry { level, module, os_error: None, number, text, explanation: None });
         request.headers_out.clear();

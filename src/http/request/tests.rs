@@ -280,7 +280,7 @@ fn expectations() {
 
 #[test]
 fn registered_methods() {
-    let limits = Limits { registered_methods: true, ..Limits::default() };
+    let limits = Limits { registered_methods: Some(Vec::new()), ..Limits::default() };
     let told = "HTTP Request Line; Unrecognized HTTP method: 'FOO' (disallowed by RegisteredMethods)";
     bad(&limits, "FOO / HTTP/1.1\r\nHost: h\r\n\r\n", &format!("501 AH02423: {told}"));
 }

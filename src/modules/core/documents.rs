@@ -40,10 +40,16 @@ pub(super) const ROWS: &[Directive] = rows! {
         "the media type of all files here, whatever their names";
     "SetHandler" One FILEINFO set_handler, "a handler name that overrides any other configured handler",
         "the handler of all files here, whatever their names";
-    "SetOutputFilter" One FILEINFO filter,
+    "SetOutputFilter" One FILEINFO |place, args| {
+            place.dir::<CoreDir>().output_filters = Some(Setting::new(args.text(0).into(), args.span));
+            Ok(())
+        },
         "filter (or ; delimited list of filters) to be run on the request content",
         "filters for answers";
-    "SetInputFilter" One FILEINFO filter,
+    "SetInputFilter" One FILEINFO |place, args| {
+            place.dir::<CoreDir>().input_filters = Some(Setting::new(args.text(0).into(), args.span));
+            Ok(())
+        },
         "filter (or ; delimited list of filters) to be run on the request body",
         "filters for request bodies";
     "CGIPassAuth" Flag AUTHCFG |place, args| {
@@ -184,11 +190,6 @@ fn set_handler(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 pub(super) fn handler_text(text: &[u8]) -> BString {
     let proxy = text.get(..6).is_some_and(|head| head.eq_ignore_ascii_case(b"proxy:"));
     if proxy { text.into() } else { text.to_ascii_lowercase().into() }
-}
-
-fn filter(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
-    place.dir::<CoreDir>().filters.push(Setting::new(args.text(0).into(), args.span));
-    Ok(())
 }
 
 fn cgi_var(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {

@@ -5,26 +5,78 @@ use super::{default_handler, documents};
 use crate::{
     diag::Span,
     engine::{
-        Answer, Content, Cx, Hook, Order, Phase, Verdict, directory_walk, file_walk, if_walk, location_walk,
+        Answer, Content, Cx, Hook, Order, Pending, Phase, Verdict, directory_walk, file_walk, if_walk,
+        location_walk, urls,
     },
     http::{Method, Status, request::Framing},
     policy::{
         SaidExt, Setting,
-        core_conf::{HandlerName, Trace},
+        core_conf::{HandlerName, Lookups, Trace},
         place::server_root_relative,
     },
 };
 use bstr::{BString, ByteSlice};
 
 pub(super) const HOOKS: &[Hook] = &[
+    Hook { phase: Phase::PostRead, order: Order::REALLY_FIRST, run: client_name },
+    Hook { phase: Phase::HeaderParser, order: Order::REALLY_FIRST, run: client_name },
     Hook { phase: Phase::Early, order: Order::FIRST, run: by_url },
     Hook { phase: Phase::Translate, order: Order::REALLY_LAST, run: translate },
     Hook { phase: Phase::Storage, order: Order::MIDDLE, run: no_storage },
     Hook { phase: Phase::Storage, order: Order::REALLY_LAST, run: storage },
     Hook { phase: Phase::Late, order: Order::FIRST, run: by_url },
     Hook { phase: Phase::Fixup, order: Order::REALLY_FIRST, run: override_type },
+    Hook { phase: Phase::Filter, order: Order::MIDDLE, run: filters },
     Hook { phase: Phase::Handler, order: Order::REALLY_LAST, run: default_handler::run },
 ];
+
+/// HostnameLookups: waits for the client's name where one is wanted, before anything asks for it.
+/// Asked again once the settings of the place are known.
+fn client_name(cx: &mut Cx<'_>) -> Verdict {
+    let said = cx.core().lookups;
+    let ip = cx.req.conn.client.ip();
+    let wanted = said.value_or(Lookups::Off);
+    if wanted == Lookups::Off || cx.req.is_sub {
+        return Verdict::Declined;
+    }
+    let known = cx.req.conn.lookups.borrow().names.get(&ip).cloned();
+    let name = match known {
+        None => return Verdict::Wait(Pending::NameOf(ip)),
+        Some(None) => return Verdict::Declined,
+        Some(Some(name)) => BString::from(name.to_ascii_lowercase()),
+    };
+    if wanted == Lookups::Double {
+        let addresses = cx.req.conn.lookups.borrow().addresses.get(&name).cloned();
+        let Some(addresses) = addresses else { return Verdict::Wait(Pending::AddressesOf(name)) };
+        if !addresses.iter().any(|found| found.to_canonical() == ip.to_canonical()) {
+            cx.req.conn.lookups.borrow_mut().names.insert(ip, None);
+            cx.because(said.at(), format_args!("{name} does not lead back to {ip}"));
+            return Verdict::Declined;
+        }
+    }
+    cx.because(said.at(), format_args!("the client's name is {name}"));
+    Verdict::Declined
+}
+
+/// SetOutputFilter and SetInputFilter: there are no filters yet but those of the server itself.
+fn filters(cx: &mut Cx<'_>) -> Verdict {
+    let core = cx.core();
+    for said in core.output_filters.iter().chain(&core.input_filters) {
+        unknown_filters(cx, said);
+    }
+    Verdict::Declined
+}
+
+/// Apache's line for each filter that no module has.
+pub(in crate::modules) fn unknown_filters(cx: &mut Cx<'_>, said: &Setting<BString>) {
+    for name in said.value.split(|&byte| byte == b';').filter(|name| !name.is_empty()) {
+        let name = name.as_bstr();
+        cx.because(said.at, format_args!("no module has a filter {name}"));
+        cx.as_module("core", |cx| {
+            cx.log(3, "AH00082", format_args!("an unknown filter was not added: {name}"));
+        });
+    }
+}
 
 /// `<Location>`, then `<If>`: before the URL is mapped, and again for good.
 fn by_url(cx: &mut Cx<'_>) -> Verdict {
@@ -48,7 +100,7 @@ fn translate(cx: &mut Cx<'_>) -> Verdict {
     // Apache's is compiled in, `htdocs` under its own ServerRoot; the file system's root it is never.
     let htdocs = server_root_relative(&cx.engine.policy.process.server_root, b"htdocs");
     let root = server.document_root.clone().unwrap_or(Setting::new(htdocs, Span::BUILTIN));
-    let path = server.path.value().and_then(|prefix| below(prefix, &uri)).unwrap_or(&uri);
+    let path = server.path.value().and_then(|prefix| urls::below(prefix, &uri)).unwrap_or(&uri);
     let relative = path.trim_start_with(|c| c == '/');
     // A name that climbs out of the root is refused by text, whatever the file system holds.
     if relative.split(|&byte| byte == b'/').any(|part| part == b"..") || relative.contains(&0) {
@@ -60,12 +112,6 @@ fn translate(cx: &mut Cx<'_>) -> Verdict {
     let filename = cx.req.filename.clone();
     cx.because(root.at, format_args!("DocumentRoot makes {uri} the file {filename}"));
     Verdict::Ok
-}
-
-/// What is behind ServerPath, if the URL is below it.
-fn below<'u>(prefix: &[u8], uri: &'u [u8]) -> Option<&'u [u8]> {
-    let rest = uri.strip_prefix(prefix)?;
-    (prefix.ends_with(b"/") || matches!(rest.first(), None | Some(b'/'))).then_some(rest)
 }
 
 /// TRACE and `OPTIONS *` are about no file.

@@ -19,6 +19,8 @@ macro_rules! rows {
 }
 pub(super) use rows;
 
+pub(super) use self::hooks::unknown_filters;
+
 pub(super) mod addresses;
 mod answers;
 mod default_handler;

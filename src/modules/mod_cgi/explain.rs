@@ -315,6 +315,7 @@ pub(super) fn no_head(system: &dyn System, program: &[u8], fault: &CgiFault) -> 
              a second `\\n` behind the last header field."
         ),
         CgiErrorKind::LongLine => format!("Line {line} of its output is longer than any header field may be."),
+        CgiErrorKind::TooMuch => format!("It printed {line} header fields and still no empty line."),
         CgiErrorKind::Malformed => format!("Line {line} of its output has no `:`. It printed `{shown}`."),
     });
     parts.extend(hint(&fault.output, &fault.error.text).map(str::to_owned));

@@ -1,7 +1,10 @@
 //! What becomes of a program's output: its head (ap_scan_script_header_err), its standard error,
 //! its failures.
 
-use super::{explain, log};
+use super::{
+    explain, log,
+    script_log::{self, Said},
+};
 use crate::{
     engine::{CgiFailure, CgiFault, Cx, Verdict},
     http::{
@@ -25,6 +28,8 @@ pub(super) fn on_head(cx: &mut Cx<'_>, head: Result<Box<CgiHead>, CgiFault>) -> 
         Err(fault) => {
             let why = explain::no_head(cx.system(), &cx.req.filename, &fault);
             log(cx, 3, "", fault.error.message(&script), Some(why));
+            let said = Said::new(&fault.input, &fault.error, &fault.output);
+            script_log::failure(cx, 500, &said);
             return Verdict::Status(Status::INTERNAL_SERVER_ERROR);
         }
     };
@@ -161,6 +166,7 @@ pub(super) fn on_stderr(cx: &mut Cx<'_>, line: &[u8]) {
 
 fn stderr_entry(cx: &mut Cx<'_>, line: &[u8], why: Option<String>) {
     let text = [b"stderr from ", cx.req.filename.as_slice(), b": ", line].concat();
+    script_log::error(cx, cx.req.status.0, line);
     let why = why.or_else(|| explain::stderr_line(line));
     log(cx, 3, "AH01215", text, why);
 }
@@ -185,6 +191,7 @@ pub(super) fn on_failure(cx: &mut Cx<'_>, failure: &CgiFailure) -> Verdict {
             );
             stderr_entry(cx, &line, Some(why));
             log(cx, 3, "", [b"End of script output before headers: ", script.as_slice()].concat(), None);
+            script_log::failure(cx, 500, &Said::default());
         }
         CgiFailure::Timeout { body } => {
             let text = [b"Timeout waiting for output from CGI script ", cx.req.filename.as_slice()].concat();
@@ -194,6 +201,7 @@ pub(super) fn on_failure(cx: &mut Cx<'_>, failure: &CgiFailure) -> Verdict {
             }
             let text = [b"Script timed out before returning headers: ", script.as_slice()].concat();
             log(cx, 3, "", text, Some(explain::timed_out().to_owned()));
+            script_log::failure(cx, 504, &Said::default());
             return Verdict::Status(Status::GATEWAY_TIME_OUT);
         }
     }

@@ -8,6 +8,7 @@
 mod environment;
 pub mod explain;
 mod head;
+mod script_log;
 #[cfg(test)]
 mod tests;
 
@@ -54,7 +55,8 @@ pub(super) const SCRIPT_LOG: Directive = Directive {
     doc: "File for requests whose program failed, with what it printed",
     apply: |place, args| {
         let path = place.server_path(args.text(0));
-        place.server::<CgiServer>().log = Some(Setting::new(path, args.span));
+        let target = place.optional_log_target(&path, args.span);
+        place.server::<CgiServer>().log = Some(Setting::new(ScriptLog { path, target }, args.span));
         Ok(())
     },
 };
@@ -86,8 +88,8 @@ pub(super) const SCRIPT_LOG_BUFFER: Directive = Directive {
 /// Settings per server: the log of failed programs.
 #[derive(Clone, Debug, Default)]
 pub struct CgiServer {
-    /// `ScriptLog`, absolute.
-    pub log: Said<BString>,
+    /// `ScriptLog`.
+    pub log: Said<ScriptLog>,
     /// `ScriptLogLength`, bytes; 10385760 if unsaid.
     pub log_length: Said<u64>,
     /// `ScriptLogBuffer`, bytes; 1024 if unsaid.
@@ -99,6 +101,15 @@ impl Config for CgiServer {
     fn merge(&self, outer: &Self) -> Self {
         if self.log.is_some() { self.clone() } else { outer.clone() }
     }
+}
+
+/// The file of failed programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptLog {
+    /// Absolute.
+    pub path: BString,
+    /// Its number among the policy's log targets.
+    pub target: usize,
 }
 
 /// Settings per directory.
@@ -176,6 +187,7 @@ pub(super) fn handler(cx: &mut Cx<'_>) -> Verdict {
         nph: is_nph(cx),
         timeout: if own.is_zero() { server_timeout } else { own },
         limits: [&core.rlimit_cpu, &core.rlimit_mem, &core.rlimit_nproc].map(|limit| limit.value().copied()),
+        keep_input: script_log::input_kept(cx),
         on_head: head::on_head,
         on_stderr: head::on_stderr,
         on_failure: head::on_failure,
@@ -252,6 +264,7 @@ fn refused(
     because: &str,
 ) -> Verdict {
     let line = [b"stderr from ", cx.req.filename.as_slice(), b": ", text.as_bytes()].concat();
+    script_log::error(cx, status, text.as_bytes());
     let explanation = explain::refused(number, cx.req);
     log(cx, 3, number, line, explanation);
     if at.is_builtin() {

@@ -10,7 +10,7 @@ mod tests;
 mod types;
 
 use crate::{
-    engine::{Cx, Hook, Module, Order, Phase, Verdict},
+    engine::{Cx, Hook, LogEntry, Module, Order, Phase, Verdict},
     policy::{Directive, Kind, Policy, SaidExt, Scope, Setting, Shape},
     system::System,
 };
@@ -26,7 +26,11 @@ pub static MODULE: Module = Module {
     identifier: "mime_module",
     configs: &[Kind::of::<MimeServer>(), Kind::of::<MimeDir>()],
     directives: &DIRECTIVES,
-    hooks: &[Hook { phase: Phase::Type, order: Order::MIDDLE, run: find_type }],
+    hooks: &[
+        Hook { phase: Phase::Type, order: Order::MIDDLE, run: find_type },
+        Hook { phase: Phase::Filter, order: Order::MIDDLE, run: filters },
+    ],
+    start: Some(start),
     ..Module::NOTHING
 };
 
@@ -149,25 +153,23 @@ static DIRECTIVES: [Directive; 18] = [
 /// The file that is read when no TypesConfig names another, under ServerRoot.
 const DEFAULT_TYPES: &[u8] = b"mime.types";
 
-/// Why Apache would not start: the file of media types cannot be read. `None`: all is well.
-///
-/// The text is Apache's line for the error log.
-pub fn startup_error(policy: &Policy, system: &dyn System) -> Option<String> {
+/// Apache does not start if the file of media types cannot be read.
+fn start(policy: &Policy, system: &dyn System) -> Result<(), Box<LogEntry>> {
     let said = policy.main().conf.get::<MimeServer>().types.value();
-    let (path, error) = match said {
-        Some(TypesFile { types: Ok(_), .. }) => return None,
-        Some(TypesFile { path, types: Err(error) }) => (path.clone(), error.clone()),
-        None if !policy.tables.chosen() => return None,
+    let (path, os_error) = match said {
+        Some(TypesFile { types: Ok(_), .. }) => return Ok(()),
+        Some(TypesFile { path, types: Err((_, number)) }) => (path.clone(), *number),
+        None if !policy.tables.chosen() => return Ok(()),
         None => {
             let path = default_path(policy);
-            let error = Types::read(system, &path).err()?;
-            (path, (error.to_string(), error.raw_os_error()))
+            match Types::read(system, &path) {
+                Ok(_) => return Ok(()),
+                Err(error) => (path, error.raw_os_error()),
+            }
         }
     };
-    let (words, number) = error;
-    let words = words.split(" (os error").next().unwrap_or_default();
-    let number = number.unwrap_or_default();
-    Some(format!("({number}){words}: AH01597: could not open mime types config file {path}."))
+    let text = format!("could not open mime types config file {path}.").into();
+    Err(Box::new(LogEntry { level: 3, module: "mime", os_error, number: "AH01597", text, explanation: None }))
 }
 
 fn default_path(policy: &Policy) -> BString {
@@ -198,6 +200,30 @@ fn suffixes(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     name[first..].split(|&c| c == b'.').filter(|suffix| !suffix.is_empty())
 }
 
+/// The file's name in which suffixes are looked for, with the path behind it if that counts too.
+fn resource(cx: &Cx<'_>) -> Vec<u8> {
+    let mut resource = cx.req.filename.to_vec();
+    if cx.conf::<MimeDir>().use_path_info.value_or(false) {
+        resource.extend_from_slice(&cx.req.path_info);
+    }
+    let name = resource.rfind_byte(b'/').map_or(0, |slash| slash + 1);
+    resource.split_off(name)
+}
+
+/// AddInputFilter and AddOutputFilter.
+fn filters(cx: &mut Cx<'_>) -> Verdict {
+    let conf: &MimeDir = cx.conf();
+    let name = resource(cx);
+    for suffix in suffixes(&name) {
+        let said = conf.suffix(&suffix.to_ascii_lowercase());
+        let get = |field| said.and_then(|said| said.get(field));
+        for filters in [get(Field::InputFilters), get(Field::OutputFilters)].into_iter().flatten() {
+            super::core::unknown_filters(cx, filters);
+        }
+    }
+    Verdict::Declined
+}
+
 fn find_type(cx: &mut Cx<'_>) -> Verdict {
     if cx.req.stat.is_some_and(|stat| stat.is_dir()) {
         cx.req.content_type = Some(super::mod_dir::DIRECTORY_HANDLER.into());
@@ -205,13 +231,9 @@ fn find_type(cx: &mut Cx<'_>) -> Verdict {
     }
     let conf: &MimeDir = cx.conf();
     let types = types(cx);
-    let mut resource = cx.req.filename.to_vec();
-    if conf.use_path_info.value_or(false) {
-        resource.extend_from_slice(&cx.req.path_info);
-    }
-    let name = resource.rfind_byte(b'/').map_or(&resource[..], |slash| &resource[slash + 1..]);
+    let name = resource(cx);
     let mut charset = None;
-    for suffix in suffixes(name) {
+    for suffix in suffixes(&name) {
         one_suffix(cx, conf, &types, suffix, &mut charset);
     }
     put_charset(cx, charset);

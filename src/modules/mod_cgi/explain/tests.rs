@@ -82,7 +82,7 @@ fn modes() {
 fn check_fault(kind: CgiErrorKind, output: &str, exit: Option<i32>, expected: &[&str]) {
     let line = output.lines().next().unwrap_or_default();
     let error = CgiError { kind, offset: 0, line: 1, text: line.into() };
-    let fault = CgiFault { error, output: output.into(), exit };
+    let fault = CgiFault { error, input: Default::default(), output: output.into(), exit };
     let text = no_head(&Memory::new(), b"/x", &fault);
     for part in expected {
         assert!(text.contains(part), "{part:?} is not in {text:?}");
