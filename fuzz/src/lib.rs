@@ -89,7 +89,10 @@ pub fn htaccess(data: &[u8]) {
     static POLICY: OnceLock<Arc<rachis::policy::Policy>> = OnceLock::new();
     let policy = POLICY.get_or_init(|| Arc::new(load(SITE, &world(b"")).policy));
     let engine = Engine::new(policy.clone(), modules::ALL, Arc::new(world(data)));
-    converse(&engine, b"GET /d/page.html?a=b HTTP/1.1\r\nHost: localhost\r\n\r\nGET /d/ HTTP/1.1\r\nHost: a\r\n\r\n");
+    converse(
+        &engine,
+        b"GET /d/page.html?a=b HTTP/1.1\r\nHost: localhost\r\n\r\nGET /d/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    );
 }
 
 const SITE: &[u8] = b"ServerName localhost\nDocumentRoot /www\nScriptAlias /cgi-bin/ /cgi/\n\

@@ -57,8 +57,9 @@ pub fn warnings(diagnostics: &[Diagnostic]) {
         if let Apache::Plain(text) | Apache::Program(text) = &found.apache {
             let now = chrono::Local::now().format("%a %b %d %H:%M:%S%.6f %Y");
             let pid = std::process::id();
+            let level = if level_of(text) == 3 { "error" } else { "warn" };
             let head =
-                module_of(text).map(|module| format!("[{now}] [{module}:warn] [pid {pid}:tid {pid}] "));
+                module_of(text).map(|module| format!("[{now}] [{module}:{level}] [pid {pid}:tid {pid}] "));
             say(&format!("{}{text}\n", head.unwrap_or_default()));
         }
     }
@@ -69,8 +70,15 @@ pub fn logged_warnings(diagnostics: &[Diagnostic]) -> Vec<LogEntry> {
     let warnings = diagnostics.iter().filter(|found| found.severity == Severity::Warning);
     let entry = |found: &Diagnostic| {
         let (Apache::Plain(text) | Apache::Program(text)) = &found.apache else { return None };
-        let (module, text) = (module_of(text)?, text.as_str().into());
-        Some(LogEntry { level: 4, module, os_error: None, number: "", text, explanation: None })
+        let module = module_of(text)?;
+        Some(LogEntry {
+            level: level_of(text),
+            module,
+            os_error: None,
+            number: "",
+            text: text.as_str().into(),
+            explanation: None,
+        })
     };
     warnings.filter_map(entry).collect()
 }
@@ -78,13 +86,24 @@ pub fn logged_warnings(diagnostics: &[Diagnostic]) -> Vec<LogEntry> {
 /// The module whose warning it is, by its number; none for those of the start (APLOG_STARTUP), which
 /// Apache prints bare.
 fn module_of(text: &str) -> Option<&'static str> {
-    match text.strip_prefix("AH").and_then(|rest| rest.get(..5)?.parse::<u32>().ok()) {
+    match number_of(text) {
         Some(497..=533 | 548 | 556..=558) => None,
         Some(671) => Some("alias"),
         Some(1506) => Some("env"),
         Some(1574) => Some("so"),
         _ => Some("core"),
     }
+}
+
+/// Names without an address are errors to Apache, though it goes on.
+fn level_of(text: &str) -> u8 {
+    if matches!(number_of(text), Some(547 | 549)) { 3 } else { 4 }
+}
+
+/// The number behind `AH`, which may follow the system's error.
+fn number_of(text: &str) -> Option<u32> {
+    let text = if text.starts_with('(') { text.get(text.find(": AH")? + 2..)? } else { text };
+    text.strip_prefix("AH")?.get(..5)?.parse().ok()
 }
 
 /// `2 errors, 1 warning`, or that nothing was found.

@@ -59,7 +59,10 @@ fn a_slow_body_that_takes_longer_than_the_timeout_in_all() {
     each("", &[ECHO], |peer| {
         for path in ["/cgi-bin/echo.sh", "/index.html"] {
             let mut client = peer.connect();
-            client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 6\r\n\r\n").as_bytes());
+            client.send(
+                format!("POST {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 6\r\n\r\n")
+                    .as_bytes(),
+            );
             for _ in 0..6 {
                 client.send(b"x");
                 thread::sleep(Duration::from_millis(350));
@@ -153,7 +156,11 @@ fn a_client_that_shuts_its_side_gets_its_answer() {
             client.send(sent.as_bytes());
             client.shut();
             let answer = client.rest();
-            assert!(answer.ends_with(expected) || answer.contains(expected), "{}: {answer}", peer.kind.name());
+            assert!(
+                answer.ends_with(expected) || answer.contains(expected),
+                "{}: {answer}",
+                peer.kind.name()
+            );
         };
         check("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n\r\nhello\n");
         check("GET /cgi-bin/slow.sh HTTP/1.0\r\n\r\n", "\r\n\r\nlate\n");
@@ -171,7 +178,8 @@ fn ten_requests_in_one_segment() {
 #[test]
 fn ten_requests_with_bodies_of_all_kinds() {
     let length = "POST /cgi-bin/echo.sh HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
-    let chunks = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: t\r\n\r\n";
+    let chunks =
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: t\r\n\r\n";
     let last = "GET /none HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     pipelined(&[&[length, chunks].concat().repeat(4), last].concat(), 8);
 }
@@ -203,15 +211,33 @@ fn said(peer: &Peer, sent: &[u8], expected: &[&str]) {
     client.send(sent);
     let answer = client.rest();
     let name = peer.kind.name();
-    assert_eq!(statuses(&answer), expected, "{name}: {:?}: {}", super::lossy(sent).chars().take(200).collect::<String>(), short(&answer));
+    assert_eq!(
+        statuses(&answer),
+        expected,
+        "{name}: {:?}: {}",
+        super::lossy(sent).chars().take(200).collect::<String>(),
+        short(&answer)
+    );
 }
 
 #[test]
 fn chunks_that_are_broken() {
     each("Timeout 1\n", &[ECHO], |peer| {
-        for body in ["x\r\n", "-1\r\n", "3\r\nabcd\r\n0\r\n\r\n", " 3\r\nabc\r\n0\r\n\r\n", "\r\n", "3 x\r\nabc\r\n0\r\n\r\n", "0x3\r\nabc\r\n0\r\n\r\n"] {
+        for body in [
+            "x\r\n",
+            "-1\r\n",
+            "3\r\nabcd\r\n0\r\n\r\n",
+            " 3\r\nabc\r\n0\r\n\r\n",
+            "\r\n",
+            "3 x\r\nabc\r\n0\r\n\r\n",
+            "0x3\r\nabc\r\n0\r\n\r\n",
+        ] {
             let head = POST.replace("Connection: close\r\n", "");
-            said(peer, format!("{head}Transfer-Encoding: chunked\r\n\r\n{body}").as_bytes(), &["400 Bad Request"]);
+            said(
+                peer,
+                format!("{head}Transfer-Encoding: chunked\r\n\r\n{body}").as_bytes(),
+                &["400 Bad Request"],
+            );
         }
         let huge = format!("{POST}Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n");
         said(peer, huge.as_bytes(), &["413 Request Entity Too Large"]);
@@ -249,7 +275,8 @@ fn a_chunked_body_that_ends_too_early() {
 #[test]
 fn lengths_that_are_wrong() {
     each("Timeout 1\n", &[ECHO], |peer| {
-        for length in ["-1", "x", "1x", "99999999999999999999", "0x10", "3, 3", "3\r\nContent-Length: 4", ""] {
+        for length in ["-1", "x", "1x", "99999999999999999999", "0x10", "3, 3", "3\r\nContent-Length: 4", ""]
+        {
             said(peer, format!("{POST}Content-Length: {length}\r\n\r\nabc").as_bytes(), &["400 Bad Request"]);
         }
     });
@@ -265,12 +292,24 @@ fn a_length_that_is_too_short_leaves_the_rest_as_the_next_request() {
 fn heads_that_are_too_large() {
     each("Timeout 2\n", &[ECHO], |peer| {
         let long = "x".repeat(9000);
-        said(peer, format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(), &["414 Request-URI Too Long"]);
-        said(peer, format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n").as_bytes(), &["400 Bad Request"]);
+        said(
+            peer,
+            format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(),
+            &["414 Request-URI Too Long"],
+        );
+        said(
+            peer,
+            format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n").as_bytes(),
+            &["400 Bad Request"],
+        );
         let many = "X: y\r\n".repeat(200);
         said(peer, format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n").as_bytes(), &["400 Bad Request"]);
         let folded = " y\r\n".repeat(5000);
-        said(peer, format!("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n{folded}\r\n").as_bytes(), &["400 Bad Request"]);
+        said(
+            peer,
+            format!("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n{folded}\r\n").as_bytes(),
+            &["400 Bad Request"],
+        );
     });
 }
 

@@ -77,7 +77,9 @@ fn twenty_that_are_silent() {
 }
 
 fn post(bytes: usize) -> Vec<u8> {
-    let head = format!("POST /cgi-bin/p HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {bytes}\r\n\r\n");
+    let head = format!(
+        "POST /cgi-bin/p HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {bytes}\r\n\r\n"
+    );
     [head.into_bytes(), vec![b'x'; bytes]].concat()
 }
 
@@ -304,7 +306,8 @@ fn one_that_sends_the_client_to_itself() {
 
 #[test]
 fn one_that_writes_after_the_client_left() {
-    let program = script("echo $$ >$DOCUMENT_ROOT/../logs/pid; HEAD; while :; do echo more; sleep 0.05; done");
+    let program =
+        script("echo $$ >$DOCUMENT_ROOT/../logs/pid; HEAD; while :; do echo more; sleep 0.05; done");
     each("Timeout 5\n", &[("cgi-bin/p", &program)], |peer| {
         let mut client = peer.connect();
         client.send(b"GET /cgi-bin/p HTTP/1.1\r\nHost: a\r\n\r\n");
