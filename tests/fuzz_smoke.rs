@@ -1,5 +1,6 @@
 //! The properties of `fuzz/`, over a small corpus and mutations of it: the same inputs in every run.
-//! `FUZZ_ROUNDS` (how many inputs each, 1,000 if unset) and `FUZZ_SEED` make it longer or other.
+//! `FUZZ_ROUNDS` (how many inputs each, 1,000 if unset) and `FUZZ_SEED` make it longer or other;
+//! `FUZZ_INPUT` names a file that holds each input while it is tried, for what ends the process.
 
 #[path = "../fuzz/src/lib.rs"]
 mod properties;
@@ -64,6 +65,9 @@ fn holds(property: fn(&[u8]), seeds: &[&[u8]], words: &[&[u8]]) {
     let mut numbers = Numbers(number("FUZZ_SEED", 0x9e37_79b9_7f4a_7c15).max(1));
     for _ in 0..number("FUZZ_ROUNDS", 1000) {
         let input = mutated(&mut numbers, seeds, words);
+        if let Ok(file) = std::env::var("FUZZ_INPUT") {
+            std::fs::write(file, &input).expect("a file that can be written");
+        }
         if panic::catch_unwind(|| property(&input)).is_err() {
             panic!("the property does not hold for b\"{}\"", input.escape_ascii());
         }
@@ -83,6 +87,25 @@ const CONF: &[&[u8]] = &[
     b"DirectoryIndex a b /c/d\nFallbackResource /d/page.html\nDirectorySlash Off\n<FilesMatch \"\\.(?<x>p.*)$\">\nRedirectMatch 410 ^/d/(.*)\n</FilesMatch>\n<Limit GET POST>\nRequire all denied\n</Limit>\n",
     b"# a comment \\\n goes on\nServerTokens Prod\\\nuct\n\xef\xbb\xbfOptions \xe2\x80\x9cx\xe2\x80\x9d\n<Directory ~ \"^/w(\">\n",
 ];
+
+/// Deeper than any stack: each must be an error, not the end of the process.
+#[test]
+fn what_is_nested_too_deeply_is_an_error() {
+    for (begin, end) in
+        [("(", ")"), ("!", ""), ("%{tolower:", "}"), ("tolower(", ")"), ("'%{:", ":}'"), ("{", "}")]
+    {
+        for depth in [90, 300, 5000] {
+            let text = [&begin.repeat(depth), "true", &end.repeat(depth)].concat();
+            properties::expr(text.as_bytes());
+            properties::htaccess(format!("<If \"{text}\">\n</If>\n").as_bytes());
+        }
+    }
+    for section in ["RequireAny", "If true", "Files x", "IfModule mod_dir.c", "IfDefine !x", "Limit GET"] {
+        let text = format!("<{section}>\n").repeat(3000);
+        properties::htaccess(text.as_bytes());
+        properties::syntax(text.as_bytes());
+    }
+}
 
 const CONF_WORDS: &[&[u8]] = &[
     b"\n",

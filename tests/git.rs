@@ -68,9 +68,20 @@ fn clone_and_push(kind: Kind) {
     site.stop();
 }
 
+/// A new machine may have no git; where the oracle is asked too, everything must be there.
+fn git_is_absent() -> bool {
+    let found = std::process::Command::new("git").arg("--version").output().is_ok();
+    if !found {
+        println!("left out: there is no git");
+    }
+    !found && std::env::var_os("ORACLE").is_none()
+}
+
 #[test]
 fn git_clones_and_pushes() {
-    clone_and_push(Kind::Rachis);
+    if !git_is_absent() {
+        clone_and_push(Kind::Rachis);
+    }
 }
 
 #[test]

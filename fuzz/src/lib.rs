@@ -42,7 +42,13 @@ pub fn expr(data: &[u8]) {
     for mode in [Mode::Condition, Mode::String] {
         for options in [
             expr::Options::default(),
-            expr::Options { ssl: true, no_file_functions: true, include: true, dont_vary: true },
+            expr::Options {
+                ssl: true,
+                no_file_functions: true,
+                include: true,
+                dont_vary: true,
+                ..Default::default()
+            },
         ] {
             let Ok(read) = expr::parse(data, mode, options) else { continue };
             let mut nothing = Nothing(world(b""));

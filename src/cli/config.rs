@@ -134,7 +134,9 @@ pub fn load(options: &LoadOptions) -> Loaded {
         check: module.check,
     };
     let all: Vec<reading::Module> = modules::ALL.iter().map(module).collect();
+    let begun = std::time::Instant::now();
     let loaded = reading::load(options, &all, &Disk);
+    log::debug!("configuration read in {:?}: {} files", begun.elapsed(), loaded.policy.sources.len());
     let main = match &options.file {
         ConfigFile::Path(path) | ConfigFile::Text(path, _) => path.clone(),
     };

@@ -89,6 +89,7 @@ enum Format {
 
 /// Runs the program; the exit code is Apache's.
 pub fn main() -> ExitCode {
+    trace_to_stderr();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let ours = arguments.first().is_some_and(|first| COMMANDS.iter().any(|command| first == command));
     if !ours {
@@ -98,6 +99,16 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => explain.run(),
         Command::Check(check) => check.run(),
         Command::Run(run) => run.run(),
+    }
+}
+
+/// With `RACHIS_LOG` set (to `debug`, or `rachis::server=trace` and the like, as env_logger reads
+/// it) the program tells on standard error what it does. This is for those who work on rachis; what
+/// users are told is in Apache's logs.
+fn trace_to_stderr() {
+    const VARIABLE: &str = "RACHIS_LOG";
+    if std::env::var_os(VARIABLE).is_some() {
+        env_logger::Builder::from_env(VARIABLE).init();
     }
 }
 

@@ -294,8 +294,8 @@ fn steps_of(phase: Phase, modules: &[&'static Module]) -> Vec<Step> {
     waiting.sort_by_key(|(_, hook)| hook.order.rank);
     let mut steps: Vec<Step> = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
-        let blocked = |after: &&str| waiting.iter().any(|(module, _)| module.name == *after);
-        let free = waiting.iter().position(|(_, hook)| !hook.order.after.iter().any(|name| blocked(&name)));
+        let blocked = |after: &str| waiting.iter().any(|(module, _)| module.name == after);
+        let free = waiting.iter().position(|(_, hook)| !hook.order.after.iter().any(|name| blocked(name)));
         let (module, hook) = waiting.remove(free.unwrap_or(0));
         steps.push(Step { module: module.name, run: hook.run });
     }

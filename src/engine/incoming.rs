@@ -115,6 +115,9 @@ fn is_stranger(engine: &Engine, request: &mut Request, host: Option<&[u8]>) -> b
         "Requested hostname '{host}' did not match any ServerName/ServerAlias in {place}",
         host = BStr::new(host)
     );
+    if super::log::level_for(request.conf.conf.get(), server.core(), "core") < 4 {
+        return true;
+    }
     request.log.push(LogEntry {
         level: 4,
         module: "core",

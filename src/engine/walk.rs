@@ -341,8 +341,10 @@ pub fn location_walk(cx: &mut Cx<'_>) {
     let uri = cx.req.uri.clone();
     let around = cx.req.conf.clone();
     let mut group = Group::default();
+    let mut found = std::mem::take(&mut cx.worker.found);
     for locations in std::iter::once(servers[0].sections.locations()).chain(own) {
-        for section in locations.matching(&uri) {
+        locations.matching(&uri, &mut found);
+        for section in found.iter().map(|&n| locations.get(n)) {
             if let Pattern::Regex(regex) = &section.pattern
                 && let Some(groups) = regex.captures(&uri)
             {
@@ -353,6 +355,7 @@ pub fn location_walk(cx: &mut Cx<'_>) {
             group.push(&mut cx.worker.merges, &merged);
         }
     }
+    cx.worker.found = found;
     cx.req.conf = group.over(&mut cx.worker.merges, &around);
 }
 

@@ -32,6 +32,8 @@ pub struct Worker {
     pub htaccess: HtaccessCache,
     /// Contents of small files.
     pub files: FileCache,
+    /// A buffer for the numbers of sections, lent to one walk at a time.
+    pub(super) found: Vec<usize>,
     /// The policy's texts, and those of `.htaccess` files behind them.
     pub sources: Sources,
     sections: FxHashMap<u64, Merged>,
@@ -52,6 +54,7 @@ impl Worker {
             merges: Merges::new(policy.next_id),
             htaccess: HtaccessCache::default(),
             files: FileCache::default(),
+            found: Vec::new(),
             sources: policy.sources.clone(),
             sections: FxHashMap::default(),
             bases: policy.servers.iter().map(base).collect(),

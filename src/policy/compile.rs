@@ -57,6 +57,8 @@ pub struct Compiler<'t> {
     log_targets: Vec<LogTarget>,
     log_numbers: FxHashMap<BString, usize>,
     next_id: u64,
+    /// Whether there was an error.
+    failed: bool,
 }
 
 /// What the reading stage hands over besides the tree.
@@ -154,6 +156,7 @@ impl<'t> Compiler<'t> {
             log_targets: Vec::new(),
             log_numbers: FxHashMap::default(),
             next_id,
+            failed: false,
         };
         compiler.add_server(Vec::new(), Span::BUILTIN);
         compiler.servers[0].conf = Conf::base(tables.kinds());
@@ -182,8 +185,13 @@ impl<'t> Compiler<'t> {
     /// Applies directives in order to the settings of one place.
     pub(super) fn walk(&mut self, nodes: &[Node], dir: &mut Conf, at: At<'_>) {
         for node in nodes {
+            // A request waits for a `.htaccess` file, and one error in it is enough for a 500.
+            if self.failed && at.overrides.is_some() {
+                return;
+            }
             if let Err(mistake) = self.apply(node, dir, at) {
                 let diagnostic = self.diagnostic(node, mistake, at);
+                self.failed |= diagnostic.severity == Severity::Error;
                 self.diagnostics.push(diagnostic);
             }
         }
@@ -193,6 +201,7 @@ impl<'t> Compiler<'t> {
         let row = match self.tables.lookup(&node.name) {
             Lookup::Found(_, row) => row,
             Lookup::Inactive(table, row) => return Err(self.inactive(node, table.identifier, row)),
+            Lookup::Unknown if at.overrides.is_some() => return Err(invalid_command(node)),
             Lookup::Unknown => return Err(self.unknown(node)),
         };
         if !allowed(row, at) {

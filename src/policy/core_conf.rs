@@ -8,7 +8,7 @@ use super::{
     conf::{Config, Said, SaidExt, Setting},
     directive::Scope,
     expr::Expr,
-    section::Section,
+    section::{InOrder, Section},
 };
 use crate::diag::Span;
 use bstr::BString;
@@ -312,14 +312,9 @@ impl FilesSections {
     }
 
     /// The sections whose name or pattern fits, in the order in which they are merged.
-    pub fn matching<'s>(&'s self, name: &[u8]) -> Vec<&'s Arc<Section>> {
-        if self.list.is_empty() {
-            return Vec::new();
-        }
-        let mut found: Vec<usize> = self.names.get(bstr::BStr::new(name)).cloned().unwrap_or_default();
-        found.extend(self.patterns.iter().copied().filter(|&n| self.list[n].matches(name)));
-        found.sort_unstable();
-        found.into_iter().map(|n| &self.list[n]).collect()
+    pub fn matching<'s, 'n>(&'s self, name: &'n [u8]) -> InOrder<'s, 'n> {
+        let plain = self.names.get(bstr::BStr::new(name)).map_or(&[][..], Vec::as_slice);
+        InOrder::new(&self.list, plain, &self.patterns, name)
     }
 
     fn after(&self, outer: &FilesSections) -> FilesSections {

@@ -6,7 +6,7 @@
 
 use std::{fmt, sync::Arc};
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 
 /// Why a pattern does not compile. Apache says only that it does not; each directive has its own
 /// words for that, so PCRE2's reason is extra.
@@ -142,16 +142,17 @@ impl fmt::Debug for Regex {
     }
 }
 
-/// Fills `$0` to `$9` of `template` from a match; a backslash takes the next byte as it is
-/// (ap_pregsub; `AliasMatch`, `RedirectMatch`, `SetEnvIf` use it).
-pub fn substitute(template: &[u8], subject: &[u8], groups: &[Option<(usize, usize)>]) -> Vec<u8> {
+/// Fills `$0` to `$9` of `template` with what `group` gives for the number (ap_pregsub;
+/// `AliasMatch`, `RedirectMatch`, `SetEnvIf` use it). A backslash takes the next byte as it is; at
+/// the very end it stands for itself.
+pub fn substitute<'g>(template: &[u8], group: impl Fn(usize) -> &'g [u8]) -> BString {
     let mut out = Vec::with_capacity(template.len());
     let mut rest = template;
     loop {
         rest = match rest {
-            [] => return out,
+            [] => return out.into(),
             [b'$', n @ b'0'..=b'9', tail @ ..] => {
-                out.extend_from_slice(group(subject, groups, usize::from(n - b'0')));
+                out.extend_from_slice(group(usize::from(n - b'0')));
                 tail
             }
             [b'\\', c, tail @ ..] | [c, tail @ ..] => {
@@ -282,7 +283,7 @@ mod tests {
     #[test]
     fn substitution() {
         let groups = [Some((0, 3)), Some((1, 2)), None];
-        let fill = |template: &[u8]| substitute(template, b"abc", &groups);
+        let fill = |template: &[u8]| substitute(template, |n| group(b"abc", &groups, n));
         assert_eq!(fill(b"/x/$1-$2-$9.$0"), b"/x/b--.abc");
         // Answers of apache2 2.4.71 to `RedirectMatch "^/t/(.)(.)(z)?" "/x/…"`.
         assert_eq!(fill(b"\\$1 \\q & \\& $ $a $10"), b"$1 q & & $ $a b0");

@@ -187,16 +187,58 @@ impl<'t> Cursor<'t> {
 
     /// The sections for just this directory, in merge order. `path` is the directory with its
     /// final slash; wildcards are matched against it.
-    pub fn here(self, path: &[u8]) -> impl Iterator<Item = &'t Arc<Section>> {
+    pub fn here<'p>(self, path: &'p [u8]) -> InOrder<'t, 'p> {
         let plain = self.node.map_or(&[][..], |node| &node.sections);
-        let wildcards = self.tree.wildcards.get(&self.depth).map_or(&[][..], Vec::as_slice);
-        let mut found: Vec<usize> = Vec::new();
-        if !(plain.is_empty() && wildcards.is_empty()) {
-            found.extend(plain);
-            found.extend(wildcards.iter().copied().filter(|&n| self.tree.all[n].matches(path)));
-            found.sort_unstable();
+        let patterns = self.tree.wildcards.get(&self.depth).map_or(&[][..], Vec::as_slice);
+        InOrder::new(&self.tree.all, plain, patterns, path)
+    }
+}
+
+/// Sections from two ascending lists of numbers, in the order of the configuration: all of the
+/// first, and of the second those that match a text.
+#[derive(Debug)]
+pub struct InOrder<'t, 'p> {
+    all: &'t [Arc<Section>],
+    plain: &'t [usize],
+    patterns: &'t [usize],
+    /// The next of the patterns, known to match.
+    fitting: Option<usize>,
+    text: &'p [u8],
+}
+
+impl<'t, 'p> InOrder<'t, 'p> {
+    pub(super) fn new(
+        all: &'t [Arc<Section>],
+        plain: &'t [usize],
+        patterns: &'t [usize],
+        text: &'p [u8],
+    ) -> InOrder<'t, 'p> {
+        InOrder { all, plain, patterns, fitting: None, text }
+    }
+
+    fn find_fitting(&mut self) {
+        while self.fitting.is_none()
+            && let Some((&first, rest)) = self.patterns.split_first()
+        {
+            self.patterns = rest;
+            self.fitting = Some(first).filter(|&n| self.all[n].matches(self.text));
         }
-        found.into_iter().map(|n| &self.tree.all[n])
+    }
+}
+
+impl<'t> Iterator for InOrder<'t, '_> {
+    type Item = &'t Arc<Section>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.find_fitting();
+        let next = match (self.plain.split_first(), self.fitting) {
+            (Some((&first, rest)), fitting) if fitting.is_none_or(|n| first < n) => {
+                self.plain = rest;
+                first
+            }
+            _ => self.fitting.take()?,
+        };
+        Some(&self.all[next])
     }
 }
 
@@ -235,18 +277,25 @@ impl Locations {
         &self.all
     }
 
-    /// The sections that hold for a decoded URL path, in the order of the configuration.
+    /// The section of this number.
+    pub fn get(&self, n: usize) -> &Arc<Section> {
+        &self.all[n]
+    }
+
+    /// Puts the numbers of the sections that hold for a decoded URL path into `found`, in the
+    /// order of the configuration.
     ///
     /// A plain section holds for its own path and all below it; one that ends in a slash only
     /// for what begins with it, slash included. Doubled slashes count as one, except to regular
     /// expressions, which see the path as it is.
-    pub fn matching(&self, raw: &[u8]) -> Vec<&Arc<Section>> {
+    pub fn matching(&self, raw: &[u8], found: &mut Vec<usize>) {
+        found.clear();
         if self.all.is_empty() {
-            return Vec::new();
+            return;
         }
         let merged = one_slash(raw);
         let url = &*merged;
-        let mut found = self.root.sections.clone();
+        found.extend(&self.root.sections);
         let mut node = &self.root;
         for name in parts(url) {
             match node.children.get(BStr::new(name)) {
@@ -258,7 +307,6 @@ impl Locations {
         found.retain(|&n| self.all[n].literal().is_some_and(|own| location_holds(own, url)));
         found.extend(self.patterns.iter().copied().filter(|&n| self.pattern_holds(n, url, raw)));
         found.sort_unstable();
-        found.into_iter().map(|n| &self.all[n]).collect()
     }
 
     fn pattern_holds(&self, n: usize, url: &[u8], raw: &[u8]) -> bool {
@@ -312,7 +360,9 @@ mod tests {
         for path in paths {
             sections.add_location(section(SectionKind::Location, Pattern::Literal((*path).into())));
         }
-        assert_eq!(names(sections.locations().matching(url.as_bytes())), expected);
+        let mut found = Vec::new();
+        sections.locations().matching(url.as_bytes(), &mut found);
+        assert_eq!(names(found.iter().map(|&n| sections.locations().get(n))), expected);
     }
 
     #[test]

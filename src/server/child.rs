@@ -115,6 +115,7 @@ impl Program {
         let mut child = command(cgi)
             .and_then(|mut command| command.spawn())
             .map_err(|error| (failed_step(cgi, &error), error))?;
+        log::debug!("program {} is {}", child.id(), cgi.program);
         let stdin = child.stdin.take().map(Sender::from);
         let stdout = child.stdout.take().map(Receiver::from);
         let stderr = child.stderr.take().map(Receiver::from);
@@ -185,7 +186,8 @@ impl Program {
             // Someone else reaped it: there is nothing more to learn.
             Err(_) => self.exit = Some(0),
         }
-        if self.exit.is_some() {
+        if let Some(status) = self.exit {
+            log::debug!("program {} ended, wait status {status}", self.child.id());
             self.watch = None;
         }
     }

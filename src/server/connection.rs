@@ -236,6 +236,7 @@ impl Conn {
             if !self.writable {
                 return false;
             }
+            self.generation.write_lines();
             let flushed = self.outbox.flush(&self.socket);
             if self.outbox.take_moved() {
                 self.wake(self.patience, tools);

@@ -202,6 +202,7 @@ impl Main {
     }
 
     fn obey(&mut self, order: Order) {
+        log::debug!("order: {order:?}");
         match order {
             Order::Stop(signal) => {
                 self.log(5, "mpm_event", "AH00491", &format!("caught {signal}, shutting down"));

@@ -116,7 +116,7 @@ impl Generation {
         Rc::new(Generation { config, worker, lines, has_lines: Cell::new(false) })
     }
 
-    /// Keeps a line for a log until the end of this turn.
+    /// Keeps a line for a log until the next answer is written, or the end of this turn.
     pub fn add_line(&self, target: usize, line: &[u8]) {
         if let Some(lines) = self.lines.borrow_mut().get_mut(target) {
             lines.extend_from_slice(line);
@@ -124,7 +124,8 @@ impl Generation {
         }
     }
 
-    fn write_lines(&self) {
+    /// Writes the lines kept so far.
+    pub fn write_lines(&self) {
         if !self.has_lines.replace(false) {
             return;
         }

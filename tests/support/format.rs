@@ -24,6 +24,8 @@ pub struct Step {
     pub action: Action,
     /// `only=apache` or `only=rachis`: for the other server the step does not exist.
     pub only: Option<String>,
+    /// `needs=/usr/bin/python3`: left out where that is absent, unless the oracle is asked too.
+    pub needs: Option<String>,
     pub text: Vec<String>,
 }
 
@@ -108,6 +110,7 @@ pub fn parse(text: &str) -> Result<Page, String> {
 fn step(line: usize, info: &str, text: Vec<String>) -> Result<Step, String> {
     let mut words: Vec<String> = info.split_whitespace().map(str::to_string).collect();
     let only = take(&mut words, |w| w.strip_prefix("only=").map(str::to_string));
+    let needs = take(&mut words, |w| w.strip_prefix("needs=").map(str::to_string));
     if words.is_empty() {
         return Err(format!("{line}: a block needs a word that says what it is"));
     }
@@ -124,7 +127,7 @@ fn step(line: usize, info: &str, text: Vec<String>) -> Result<Step, String> {
         "sh" => Action::Shell,
         other => return Err(format!("{line}: `{other}` is no kind of block, and no path follows it")),
     };
-    Ok(Step { line, action, only, text })
+    Ok(Step { line, action, only, needs, text })
 }
 
 fn take<T>(words: &mut Vec<String>, pick: impl Fn(&str) -> Option<T>) -> Option<T> {

@@ -134,6 +134,15 @@ impl Run<'_> {
             if step.only.as_deref().is_some_and(|only| only != self.kind.name()) {
                 continue;
             }
+            let absent = |program: &str| !Path::new(program).exists();
+            if step.needs.as_deref().is_some_and(absent) && oracle() == Oracle::No {
+                println!(
+                    "left out, line {}: it needs {}",
+                    step.line,
+                    step.needs.as_deref().unwrap_or_default()
+                );
+                continue;
+            }
             if let Err(e) = self.step(&mut site, step) {
                 // What follows a step that could not be made would fail for no reason of its own.
                 return self.fail(step.line, &e);

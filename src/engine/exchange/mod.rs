@@ -73,6 +73,8 @@ struct Sending {
     request: Box<Request>,
     persists: bool,
     sent: Sent,
+    /// Whether the access logs have it already.
+    logged: bool,
 }
 
 impl Exchange {
@@ -317,7 +319,8 @@ impl Exchange {
                 }
                 step.out.pieces.extend(outgoing.body.into_iter().filter(|piece| !piece.is_empty()));
                 let sent = Sent { body, total, ..self.received() };
-                self.send(request, outgoing.connection.persists, sent, step);
+                let persists = outgoing.connection.persists;
+                self.send(request, persists, sent, total <= LOGGED_FIRST, step);
             }
             Err(refused) => {
                 request.must_close |= matches!(refused, Refused::Header(_));
@@ -332,10 +335,22 @@ impl Exchange {
         Sent { received: self.head_size + self.body.received, ..Sent::default() }
     }
 
-    fn send(&mut self, request: Box<Request>, persists: bool, sent: Sent, step: &mut Step<'_, '_>) {
+    /// Everything is handed out. What the kernel takes at once is logged first, so that whoever has
+    /// the answer finds its line in the log.
+    fn send(
+        &mut self,
+        mut request: Box<Request>,
+        persists: bool,
+        sent: Sent,
+        logged: bool,
+        step: &mut Step<'_, '_>,
+    ) {
+        if logged {
+            step.access(&mut request, Sent { keep_alive: persists, ..sent });
+        }
         let core = step.engine.policy.servers[request.server].core();
         step.out.asks.push(Ask::Wake(Some(core.timeout.value_or(TIMEOUT))));
-        self.state = State::Sending(Box::new(Sending { request, persists, sent }));
+        self.state = State::Sending(Box::new(Sending { request, persists, sent, logged }));
     }
 
     /// Everything handed out is written.
@@ -353,9 +368,10 @@ impl Exchange {
 
     /// The answer is complete: it is logged, and the next request is read, if there may be one.
     fn finish(&mut self, sending: Sending, step: &mut Step<'_, '_>) {
-        let Sending { mut request, persists, sent } = sending;
-        let sent = Sent { keep_alive: persists, ..sent };
-        step.access(&mut request, sent);
+        let Sending { mut request, persists, sent, logged } = sending;
+        if !logged {
+            step.access(&mut request, Sent { keep_alive: persists, ..sent });
+        }
         if !persists || self.stopping {
             return self.close(step);
         }
@@ -393,6 +409,7 @@ impl Exchange {
 
     fn client_gone(&mut self, step: &mut Step<'_, '_>) {
         match std::mem::replace(&mut self.state, State::Closed) {
+            State::Sending(sending) if sending.logged => {}
             State::Sending(mut sending) => {
                 let sent = Sent { aborted: true, ..sending.sent };
                 step.access(&mut sending.request, sent);
@@ -445,6 +462,8 @@ impl Exchange {
     }
 }
 
+/// Longest answer that is logged before it is written: one that a socket's buffer takes whole.
+const LOGGED_FIRST: u64 = 64 * 1024;
 /// `Timeout`'s default.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// `KeepAliveTimeout`'s default.

@@ -1,8 +1,8 @@
 //! A CGI program's part of an exchange: its input, the head it prints, its output, its end.
 
 use super::{
-    Ask, Body, CgiFailure, Exchange, HALF_CLOSED, Input, Piece, Request, Sent, State, Status, Step, Trace,
-    response,
+    Ask, Body, CgiFailure, Exchange, HALF_CLOSED, Input, LOGGED_FIRST, Piece, Request, Sent, State, Status,
+    Step, Trace, response,
 };
 use crate::{
     engine::{
@@ -267,7 +267,7 @@ impl Exchange {
         let (body, total) = (program.body, program.total);
         let sent = Sent { body, total, ..self.received() };
         let persists = persists && self.body.is_done();
-        self.send(program.request, persists, sent, step);
+        self.send(program.request, persists, sent, total <= LOGGED_FIRST, step);
     }
 
     /// The program's answer is not used: the request goes on with a verdict of its module.

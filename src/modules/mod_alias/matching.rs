@@ -1,6 +1,5 @@
 //! Which URLs an entry takes, and what it makes of them.
 
-use super::super::apr::substitute;
 use crate::{
     http::escape,
     policy::regex::{self, Regex},
@@ -74,7 +73,7 @@ impl Pattern {
 
 fn filled(regex: &Regex, uri: &[u8], template: &[u8]) -> Option<BString> {
     let groups = regex.captures(uri)?;
-    Some(substitute(template, |n| regex::group(uri, &groups, n)))
+    Some(regex::substitute(template, |n| regex::group(uri, &groups, n)))
 }
 
 /// A URL with its query and fragment as they are and the rest escaped, as Apache writes it after

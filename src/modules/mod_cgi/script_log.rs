@@ -11,7 +11,7 @@ use crate::{
     policy::SaidExt,
     system,
 };
-use bstr::{BString, ByteSlice};
+use bstr::ByteSlice;
 use std::io;
 
 /// `ScriptLogLength` where it is unsaid, bytes.
@@ -93,7 +93,7 @@ fn write(cx: &mut Cx<'_>, status: u16, record: Vec<u8>) {
     let time = chrono::DateTime::<chrono::Local>::from(cx.system().now());
     let time = time.format("%a %b %d %H:%M:%S %Y");
     let req = &mut *cx.req;
-    let mut uri = BString::from(crate::http::escape::os_path(&req.uri));
+    let mut uri = crate::http::escape::os_path(&req.uri);
     if let Some(args) = &req.args {
         uri.extend_from_slice(&[b"?", args.as_slice()].concat());
     }

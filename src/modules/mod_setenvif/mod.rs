@@ -6,7 +6,6 @@
 #[cfg(test)]
 mod tests;
 
-use super::apr::substitute;
 use crate::{
     diag::Span,
     engine::{Cx, Hook, Module, Order, Pending, Phase, Verdict},
@@ -14,7 +13,7 @@ use crate::{
         Applied, Args, Config, Directive, Kind, Mistake, Place, SaidExt, Scope, Shape,
         core_conf::Lookups,
         expr::{self, Captures, Expr, Mode},
-        regex::Regex,
+        regex::{self, Regex},
     },
 };
 use bstr::{BString, ByteSlice};
@@ -387,7 +386,7 @@ fn apply(cx: &mut Cx<'_>, entry: &Entry, captures: &Captures) {
             Action::Set(template) => {
                 let value = match entry.test {
                     Test::Text { .. } => template.clone(),
-                    _ => substitute(template, |n| captures.get(n)),
+                    _ => regex::substitute(template, |n| captures.get(n)),
                 };
                 cx.because(entry.at, format_args!("this sets variable {name} to '{value}'"));
                 cx.req.env.set(name, value);

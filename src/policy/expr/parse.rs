@@ -17,8 +17,8 @@ use super::{
 };
 use crate::policy::regex::{Defaults, Regex};
 
-/// Parentheses and calls may nest this deep. (Apache refuses to evaluate more than 20 anyway.)
-const MAX_DEPTH: usize = 250;
+/// Parentheses and calls may nest this deep: a `.htaccess` file is read on a worker's stack. (Apache refuses to evaluate more than 20 anyway.)
+const MAX_DEPTH: usize = 100;
 
 /// What the expression is to yield.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
