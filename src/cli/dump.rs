@@ -31,7 +31,7 @@ pub fn vhosts(policy: &Policy) -> String {
 fn chains(policy: &Policy) -> Vec<Chain> {
     let mut chains: Vec<Chain> = Vec::new();
     for (number, server) in policy.servers.iter().enumerate().skip(1).rev() {
-        for address in &server.addresses {
+        for address in server.addresses.iter().map(|named| &named.address) {
             match chains.iter_mut().find(|chain| chain.address == *address) {
                 Some(chain) if chain.servers.contains(&number) => {}
                 Some(chain) => chain.servers.insert(0, number),
@@ -94,22 +94,10 @@ fn show_address(address: &VhostAddress) -> String {
     }
 }
 
-/// The name of a virtual host that may have none of its own: the main server's if it listens on
-/// any address, else the name of its address.
+/// The name of a virtual host, which has the machine's if nobody gave it one.
 fn name(policy: &Policy, number: usize) -> BString {
-    let server = &policy.servers[number];
-    let of_main = &policy.main().core().name;
-    let main = || of_main.value().cloned().unwrap_or_else(|| local_host::name().0.into());
-    if let Some(own) = server.core().name.as_ref().filter(|own| own.at != of_main.at()) {
-        return own.value.clone();
-    }
-    match server.addresses.iter().map(|address| address.ip).collect::<Option<Vec<IpAddr>>>() {
-        Some(addresses) => {
-            let named = addresses.first().and_then(|ip| local_host::name_of(*ip));
-            named.unwrap_or_else(|| "bogus_host_without_reverse_dns".to_owned()).into()
-        }
-        None => main(),
-    }
+    let own = policy.servers[number].core().name.value();
+    own.cloned().unwrap_or_else(|| local_host::name().0.into())
 }
 
 /// `-t -D DUMP_RUN_CFG`.
