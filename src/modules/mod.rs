@@ -14,6 +14,7 @@ pub mod mod_cgid;
 pub mod mod_dir;
 pub mod mod_env;
 pub mod mod_log_config;
+pub mod mod_macro;
 pub mod mod_mime;
 pub mod mod_setenvif;
 pub mod mod_so;
@@ -44,6 +45,7 @@ pub static ALL: &[&Module] = &[
     &mod_cgid::MODULE,
     &mod_dir::MODULE,
     &mod_env::MODULE,
+    &mod_macro::MODULE,
     &mod_mime::MODULE,
     &mod_setenvif::MODULE,
 ];
