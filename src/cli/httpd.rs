@@ -2,7 +2,7 @@
 
 use super::{
     config::{self, Loaded, Origin},
-    dump, local_host,
+    dump, local_host, log_directories,
     options::{self, BadOptions, Options, Print},
     report, version,
 };
@@ -103,6 +103,11 @@ fn test(options: &Options, loaded: &Loaded) -> ExitCode {
     dump("DUMP_MODULES", &|| version::loaded(&loaded.policy.tables));
     dump("DUMP_INCLUDES", &|| dump::includes(loaded));
     report::print(&text);
+    let complaints = log_directories::complaints(&loaded.policy);
+    if !complaints.is_empty() {
+        complaints.iter().for_each(|line| report::say(&format!("{line}\n")));
+        return ExitCode::FAILURE;
+    }
     if !dumped {
         report::say("Syntax OK\n");
     }

@@ -7,6 +7,7 @@ mod dump;
 mod explain;
 mod httpd;
 mod local_host;
+mod log_directories;
 mod options;
 mod report;
 mod run;

@@ -32,8 +32,18 @@ pub fn print(text: &str) -> bool {
 pub fn apache_line(diagnostic: &Diagnostic) -> Option<String> {
     match &diagnostic.apache {
         Apache::Program(text) => Some(format!("{}: {text}\n", program())),
-        Apache::Plain(text) => Some(format!("{text}\n")),
+        Apache::Plain(text) => Some(format!("{}\n", named(text))),
         Apache::Silent => None,
+    }
+}
+
+/// Some messages of Apache name the program behind their number.
+fn named(text: &str) -> String {
+    match text.split_once(": httpd: ") {
+        Some((number, rest)) if number.len() == 7 && number.starts_with("AH") => {
+            format!("{number}: {}: {rest}", program())
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -42,8 +52,11 @@ pub fn colors() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// Apache's words for the first error, then every error with its lines.
+/// What Apache warned of before, its words for the first error, then every error with its lines.
 pub fn errors(loaded: &Loaded) {
+    let is_error = |found: &Diagnostic| found.severity == Severity::Error;
+    let first = loaded.diagnostics.iter().position(is_error).unwrap_or_default();
+    warnings(&loaded.diagnostics[..first]);
     if let Some(first) = loaded.error() {
         say(&apache_line(first).unwrap_or_else(|| format!("{}: {}\n", program(), first.headline)));
     }
@@ -60,34 +73,40 @@ pub fn warnings(diagnostics: &[Diagnostic]) {
             let level = if level_of(text) == 3 { "error" } else { "warn" };
             let head =
                 module_of(text).map(|module| format!("[{now}] [{module}:{level}] [pid {pid}:tid {pid}] "));
+            let text = named(text);
             say(&format!("{}{text}\n", head.unwrap_or_default()));
         }
     }
 }
 
-/// The same for the error log, where Apache has those that name a module.
-pub fn logged_warnings(diagnostics: &[Diagnostic]) -> Vec<LogEntry> {
-    let warnings = diagnostics.iter().filter(|found| found.severity == Severity::Warning);
+/// What the error log says at the start: Apache's warnings that name a module; and, of directives
+/// and modules without effect, ours, which the terminal must not see, since scripts take any output
+/// for a failure.
+pub fn logged_warnings(loaded: &Loaded) -> Vec<LogEntry> {
+    let warnings = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Warning);
     let entry = |found: &Diagnostic| {
-        let (Apache::Plain(text) | Apache::Program(text)) = &found.apache else { return None };
-        let module = module_of(text)?;
-        Some(LogEntry {
-            level: level_of(text),
-            module,
-            os_error: None,
-            number: "",
-            text: text.as_str().into(),
-            explanation: None,
-        })
+        let (module, text) = match &found.apache {
+            Apache::Plain(text) | Apache::Program(text) => (module_of(text)?, text.clone()),
+            Apache::Silent if matches!(found.id, "RX0207" | "RX0208") => ("core", placed(found, loaded)),
+            Apache::Silent => return None,
+        };
+        let level = level_of(&text);
+        Some(LogEntry { level, module, os_error: None, number: "", text: text.into(), explanation: None })
     };
     warnings.filter_map(entry).collect()
+}
+
+fn placed(found: &Diagnostic, loaded: &Loaded) -> String {
+    let place = found.span().map(|span| loaded.sources().place(span));
+    let place = place.map(|place| format!(" ({}:{})", place.file, place.line)).unwrap_or_default();
+    format!("{}{place}", found.headline)
 }
 
 /// The module whose warning it is, by its number; none for those of the start (APLOG_STARTUP), which
 /// Apache prints bare.
 fn module_of(text: &str) -> Option<&'static str> {
     match number_of(text) {
-        Some(497..=533 | 548 | 556..=558) => None,
+        Some(112 | 497..=533 | 548 | 556..=558) => None,
         Some(671) => Some("alias"),
         Some(1506) => Some("env"),
         Some(1574) => Some("so"),

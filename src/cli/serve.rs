@@ -86,7 +86,7 @@ fn try_run(loaded: &Loaded, how: How) -> Result<(), StartError> {
         signals: true,
         version: format!("Apache/{APACHE_VERSION} (Unix) rachis/{}", env!("CARGO_PKG_VERSION")),
         command_line: arguments.join(" "),
-        warnings: report::logged_warnings(&loaded.diagnostics),
+        warnings: report::logged_warnings(loaded),
         detached,
     };
     let bound = Server::bind(&loaded.policy, options)?;

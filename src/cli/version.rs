@@ -60,7 +60,8 @@ pub fn compiled_in(modules: &[&Module]) -> String {
 pub fn loaded(tables: &Tables) -> String {
     let how = |table: &Table| if tables.chosen() && !table.always { "shared" } else { "static" };
     let names = tables.active().map(|table| format!(" {} ({})\n", table.identifier, how(table)));
-    format!("Loaded Modules:\n{}", names.collect::<String>())
+    let lacking = tables.lacking().iter().map(|module| format!(" {} (shared)\n", module.identifier));
+    format!("Loaded Modules:\n{}", names.chain(lacking).collect::<String>())
 }
 
 /// `-L`: the directives of all active modules.

@@ -10,7 +10,7 @@ pub static MODULE: Module = Module {
     identifier: "version_module",
     always: true,
     directives: rows! {
-        "<IfVersion" Raw ALL nothing, "a comparison operator, a version (and a delimiter)",
+        "<IfVersion" OneTwoThree ALL nothing, "a comparison operator, a version (and a delimiter)",
             "directives that count only for some versions; acts while reading";
     },
     ..Module::NOTHING

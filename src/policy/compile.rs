@@ -7,7 +7,7 @@ use super::{
     conf::Conf,
     core_conf::{CoreDir, OptionBits},
     directive::{Applied, Args, Directive, Mistake, Scope, Shape},
-    known,
+    lacking::{self, Lacking, Row},
     place::{At, Overrides, Place},
     process::Process,
     section::Sections,
@@ -54,6 +54,8 @@ pub struct Compiler<'t> {
     pub(super) process: Process,
     pub(super) defined: FxHashSet<BString>,
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// About directives of modules that rachis lacks.
+    pub(super) lacks: lacking::Findings,
     log_targets: Vec<LogTarget>,
     log_numbers: FxHashMap<BString, usize>,
     next_id: u64,
@@ -97,6 +99,7 @@ pub fn compile(
     let scope = Scope::RSRC_CONF.or(Scope::ALL).without(Scope::AUTHCFG).without(Scope::LIMIT);
     compiler.walk(nodes, &mut dir, At::top(scope));
     compiler.servers[0].dir = dir;
+    compiler.settle_refusals();
     let Compiler { servers, process, mut diagnostics, log_targets, mut next_id, .. } = compiler;
     let servers = server::finish(servers, system, &mut next_id, &mut diagnostics);
     let vhosts = Vhosts::new(&servers);
@@ -153,6 +156,7 @@ impl<'t> Compiler<'t> {
             process,
             defined: start.defined,
             diagnostics: Vec::new(),
+            lacks: lacking::Findings::default(),
             log_targets: Vec::new(),
             log_numbers: FxHashMap::default(),
             next_id,
@@ -198,8 +202,9 @@ impl<'t> Compiler<'t> {
     }
 
     fn apply(&mut self, node: &Node, dir: &mut Conf, at: At<'_>) -> Applied {
-        let row = match self.tables.lookup(&node.name) {
-            Lookup::Found(_, row) => row,
+        let (row, lacking) = match self.tables.lookup(&node.name) {
+            Lookup::Found(_, row) => (row, None),
+            Lookup::Lacking(module, row) => (&row.directive, Some((module, row))),
             Lookup::Inactive(table, row) => return Err(self.inactive(node, table.identifier, row)),
             Lookup::Unknown if at.overrides.is_some() => return Err(invalid_command(node)),
             Lookup::Unknown => return Err(self.unknown(node)),
@@ -208,12 +213,16 @@ impl<'t> Compiler<'t> {
             return Err(self.not_allowed(node, row, at));
         }
         let place = &mut Place { compiler: self, dir, at };
-        call(place, row, node)
+        call(place, row, node)?;
+        lacking.map_or(Ok(()), |(module, row): (&'static Lacking, &'static Row)| {
+            self.lacking(node, module, row, at)
+        })
     }
 
     fn unknown(&self, node: &Node) -> Mistake {
-        if let Some(module) = known::module_of(&node.name) {
-            let name = node.name.trim_start_with(|c| c == '<').as_bstr();
+        if let Some(module) = lacking::module_of(&node.name) {
+            let (name, module) = (&node.name, module.name);
+            let name = name.trim_start_with(|c| c == '<').as_bstr();
             return invalid_command(node)
                 .id("RX0205")
                 .at(node.name_span, format!("`{name}` belongs to {module}, which rachis does not have"));
@@ -244,6 +253,7 @@ impl<'t> Compiler<'t> {
     pub(super) fn canonical_name(&self, node: &Node) -> String {
         match self.tables.lookup(&node.name) {
             Lookup::Found(_, row) | Lookup::Inactive(_, row) => row.name.to_owned(),
+            Lookup::Lacking(_, row) => row.directive.name.to_owned(),
             Lookup::Unknown => node.name.to_string(),
         }
     }
@@ -283,7 +293,7 @@ impl<'t> Compiler<'t> {
     }
 
     /// A mistake as a diagnostic, with Apache's two lines where it prints two.
-    fn diagnostic(&self, node: &Node, mistake: Mistake, at: At<'_>) -> Diagnostic {
+    pub(super) fn diagnostic(&self, node: &Node, mistake: Mistake, at: At<'_>) -> Diagnostic {
         let place = self.sources.place(node.span);
         let forgiven = at.overrides.is_some_and(|o| o.nonfatal & nonfatal_bit(mistake.id) != 0);
         let apache = match at.overrides {

@@ -8,7 +8,7 @@ pub mod directive;
 pub mod expr;
 pub mod fnmatch;
 pub mod htaccess;
-pub mod known;
+pub mod lacking;
 pub mod place;
 pub mod process;
 pub mod reading;

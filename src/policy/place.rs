@@ -169,6 +169,14 @@ impl<'p, 't> Place<'p, 't> {
         self.compiler.tables.provider(name)
     }
 
+    /// For a word behind `Require` that belongs to a loaded module which rachis lacks: the server
+    /// does not start with it, or the `.htaccess` file fails; `None` if it is no such word.
+    pub fn refuse_provider(&mut self, word: &[u8], node: &Node) -> Option<Applied> {
+        let module = self.compiler.tables.lacking_provider(word)?;
+        let what = format!("Require {}", bstr::BStr::new(word));
+        Some(self.compiler.refuse(&what, module.name, node, self.at))
+    }
+
     /// The names of all providers of active modules.
     pub fn provider_names(&self) -> impl Iterator<Item = &'static str> + use<'t> {
         self.compiler.tables.providers().map(|provider| provider.name)
@@ -232,10 +240,12 @@ impl<'p, 't> Place<'p, 't> {
     pub fn module_identifier(&self, name: &[u8]) -> Option<&'static str> {
         let suffixed = [name, b"_module"].concat();
         let fits = |id: &str| id.as_bytes() == name || id.as_bytes() == suffixed;
-        let mut active = self.compiler.tables.active();
-        active
-            .find(|table| table.source.as_bytes() == name || fits(table.identifier))
-            .map(|table| table.identifier)
+        let tables = self.compiler.tables;
+        let active = tables.active().map(|table| (table.source, table.identifier));
+        let lacking = tables.lacking().iter().map(|module| (module.source, module.identifier));
+        let mut all = active.chain(lacking);
+        all.find(|(source, identifier)| source.as_bytes() == name || fits(identifier))
+            .map(|(_, identifier)| identifier)
     }
 
     /// Apache's ap_check_cmd_context: an error if the directive stands inside one of `forbidden`.

@@ -8,7 +8,7 @@ use super::{
     compile::{Compiled, Start, compile},
     directive::Scope,
     place::Overrides,
-    table::{Lookup, Table, Tables},
+    table::{Load, Lookup, Table, Tables},
 };
 use crate::{
     diag::{Apache, Diagnostic, FileId, Severity, Sources, Span},
@@ -152,8 +152,16 @@ impl Stage for Loader {
                 .with_edit("remove the line", at, "");
             return Ok(vec![warning]);
         }
-        if self.tables.load(name) {
-            return Ok(Vec::new());
+        match self.tables.load(name) {
+            Load::Done => return Ok(Vec::new()),
+            Load::Lacking(module) => {
+                let text = format!("rachis does not have {}", module.name);
+                let note = Diagnostic::new("RX0210", Severity::Note, at, text).with_note(
+                    "It counts as loaded: <IfModule> holds, its directives are checked and have no effect.",
+                );
+                return Ok(vec![note]);
+            }
+            Load::Unknown => {}
         }
         let warning = Diagnostic::warning("RX0207", at, format!("rachis has no module {shown}"))
             .with_note("The configuration is read as if the module were not there: its directives are errors, and <IfModule> does not hold for it.");
@@ -161,7 +169,7 @@ impl Stage for Loader {
     }
 
     fn directive_known(&self, name: &[u8]) -> bool {
-        matches!(self.tables.lookup(name), Lookup::Found(..))
+        matches!(self.tables.lookup(name), Lookup::Found(..) | Lookup::Lacking(..))
     }
 }
 
@@ -208,7 +216,7 @@ impl Stage for HtaccessStage<'_> {
     }
 
     fn directive_known(&self, name: &[u8]) -> bool {
-        matches!(self.tables.lookup(name), Lookup::Found(..))
+        matches!(self.tables.lookup(name), Lookup::Found(..) | Lookup::Lacking(..))
     }
 
     fn allowed_in_htaccess(&self, name: &[u8]) -> bool {

@@ -6,6 +6,7 @@
 use super::{
     conf::Kind,
     directive::{Directive, Mistake},
+    lacking::{self, Lacking, Row},
     place::Place,
 };
 use crate::syntax::Text;
@@ -51,6 +52,19 @@ pub struct Tables {
     /// Whether a LoadModule was read.
     chosen: bool,
     by_name: FxHashMap<String, Vec<(usize, &'static Directive)>>,
+    /// Modules that LoadModule named and rachis does not have.
+    lacking: Vec<&'static Lacking>,
+}
+
+/// What became of a `LoadModule`.
+#[derive(Clone, Copy, Debug)]
+pub enum Load {
+    /// The module is active.
+    Done,
+    /// Apache has it and rachis does not: its directives are checked and have no effect.
+    Lacking(&'static Lacking),
+    /// Nobody here knows it.
+    Unknown,
 }
 
 /// What became of a name.
@@ -60,6 +74,8 @@ pub enum Lookup<'t> {
     Found(&'t Table, &'static Directive),
     /// A module has it that was not loaded.
     Inactive(&'t Table, &'static Directive),
+    /// A loaded module that rachis does not have.
+    Lacking(&'static Lacking, &'static Row),
     /// No module has it.
     Unknown,
 }
@@ -74,11 +90,11 @@ impl Tables {
                 by_name.entry(row.name.to_ascii_lowercase()).or_default().push((index, row));
             }
         }
-        Tables { active: vec![true; tables.len()], tables, chosen: false, by_name }
+        Tables { active: vec![true; tables.len()], tables, chosen: false, by_name, lacking: Vec::new() }
     }
 
-    /// `LoadModule identifier`: true if there is such a module; false if rachis has none.
-    pub fn load(&mut self, identifier: &[u8]) -> bool {
+    /// `LoadModule identifier`. A module that Apache has and rachis does not counts as loaded too.
+    pub fn load(&mut self, identifier: &[u8]) -> Load {
         if !self.chosen {
             self.chosen = true;
             for (active, table) in self.active.iter_mut().zip(&self.tables) {
@@ -88,13 +104,39 @@ impl Tables {
         let found = self.tables.iter().position(|table| table.identifier.as_bytes() == identifier);
         if let Some(index) = found {
             self.active[index] = true;
+            return Load::Done;
         }
-        found.is_some()
+        let Some(lacking) = lacking::module_named(identifier) else { return Load::Unknown };
+        self.lacking.push(lacking);
+        Load::Lacking(lacking)
+    }
+
+    /// The modules that LoadModule named and rachis does not have.
+    pub fn lacking(&self) -> &[&'static Lacking] {
+        &self.lacking
+    }
+
+    /// The loaded module that rachis lacks and that would answer requests of this handler.
+    pub fn lacking_handler(&self, handler: &[u8]) -> Option<&'static Lacking> {
+        self.lacking.iter().copied().find(|module| module.handles(handler))
+    }
+
+    /// The loaded module that rachis lacks and that has this word behind `Require`.
+    pub fn lacking_provider(&self, word: &[u8]) -> Option<&'static Lacking> {
+        let has = |module: &&Lacking| module.providers.iter().any(|name| name.as_bytes() == word);
+        self.lacking.iter().copied().find(has)
     }
 
     /// Whether an `<IfModule>` for this file name or identifier holds.
     pub fn is_active(&self, name: &[u8]) -> bool {
-        self.active().any(|t| t.source.as_bytes() == name || t.identifier.as_bytes() == name)
+        let named =
+            |source: &str, identifier: &str| source.as_bytes() == name || identifier.as_bytes() == name;
+        let mut lacking = self.lacking.iter();
+        // There is one MPM: where another was chosen, `<IfModule mpm_event_module>` does not hold.
+        let other_mpm = self.lacking.iter().any(|module| module.identifier.starts_with("mpm_"));
+        let mut active = self.active().filter(|table| !(other_mpm && table.identifier.starts_with("mpm_")));
+        active.any(|table| named(table.source, table.identifier))
+            || lacking.any(|module| named(module.source, module.identifier))
     }
 
     /// Whether LoadModule chose the modules.
@@ -124,9 +166,14 @@ impl Tables {
         let rows = rows.map_or(&[][..], Vec::as_slice);
         match rows.iter().find(|(index, _)| self.active[*index]).or(rows.first()) {
             Some(&(index, row)) if self.active[index] => Lookup::Found(&self.tables[index], row),
+            _ if let Some((module, row)) = self.lacking_row(name) => Lookup::Lacking(module, row),
             Some(&(index, row)) => Lookup::Inactive(&self.tables[index], row),
             None => Lookup::Unknown,
         }
+    }
+
+    fn lacking_row(&self, name: &[u8]) -> Option<(&'static Lacking, &'static Row)> {
+        self.lacking.iter().find_map(|module| Some((*module, module.row(name)?)))
     }
 
     /// The provider of an active module for a word behind `Require`.

@@ -1,5 +1,6 @@
 //! The handler of last resort: sends files as they lie (Apache's default_handler).
 
+use super::lacking;
 use crate::{
     engine::{Answer, Content, Cx, Verdict},
     http::{
@@ -24,6 +25,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(super) fn run(cx: &mut Cx<'_>) -> Verdict {
     let standard = MethodSet::of(&[Method::Get, Method::Options, Method::Post]);
     cx.req.allowed = cx.req.allowed.union(standard);
+    if let Some(verdict) = lacking::instead(cx) {
+        return verdict;
+    }
     match cx.req.method {
         Method::Get | Method::Head | Method::Post => file(cx),
         Method::Options => options(cx),

@@ -27,6 +27,7 @@ mod default_handler;
 mod documents;
 mod hooks;
 mod hosts;
+mod lacking;
 mod limits;
 mod logging;
 mod options;

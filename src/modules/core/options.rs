@@ -52,21 +52,23 @@ fn illegal(word: &[u8]) -> Mistake {
 /// `Options`: words with signs change what is around, words without replace it.
 fn options(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     let words: Vec<Word> = args.node.words().collect();
-    let mut first = true;
+    let (mut first, mut relative, mut whole) = (true, false, false);
     for word in &words {
         let (sign, name) = match word.text.as_slice() {
             [sign @ (b'+' | b'-'), name @ ..] => (Some(*sign), name),
             name => (None, name),
         };
-        let relative = words.first().is_some_and(signed);
-        if sign.is_some() != relative {
+        let mixes = if sign.is_some() { !relative && !first && !whole } else { relative };
+        if mixes {
             return Err(mixed(&words));
         }
+        relative |= sign.is_some();
         if first && !relative {
             place.dir::<CoreDir>().options.replace(OptionBits::NONE, args.span);
         }
         let bits = option(name).ok_or_else(|| illegal(name).at(word.span, "no such option"))?;
         check_all_and_none(name, sign, first).map_err(|mistake| mistake.at(word.span, "this word"))?;
+        whole |= is(name, "All") || is(name, "None");
         if !place.options_allowed(bits) {
             let message = format!("Option {} not allowed here", name.as_bstr());
             return Err(Mistake::new(message)
@@ -92,16 +94,17 @@ fn signed(word: &Word) -> bool {
     matches!(word.text.first(), Some(b'+' | b'-'))
 }
 
-/// `All` and `None` bear no sign, and `All` comes first.
+/// `All` and `None` come first and bear no sign; words with signs may follow them.
 fn check_all_and_none(name: &[u8], sign: Option<u8>, first: bool) -> Applied {
-    for word in ["None", "All"] {
+    for (word, option) in [("None", "Option"), ("All", "option")] {
+        if is(name, word) && !first {
+            let message = format!("'Options {word}' must be the first {option} given.");
+            return Err(Mistake::new(message).id("RX0225"));
+        }
         if is(name, word) && sign.is_some() {
             let message = format!("You may not use 'Options +{word}' or 'Options -{word}'.");
             return Err(Mistake::new(message).id("RX0224"));
         }
-    }
-    if is(name, "All") && !first {
-        return Err(Mistake::new("'Options All' must be the first option given.").id("RX0225"));
     }
     Ok(())
 }
@@ -234,7 +237,10 @@ fn allow_override_list(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
             Lookup::Found(_, row) if row.scope.meets(Scope::ALL) => {
                 names.insert(name.to_ascii_lowercase().into());
             }
-            Lookup::Found(..) => {
+            Lookup::Lacking(_, row) if row.directive.scope.meets(Scope::ALL) => {
+                names.insert(name.to_ascii_lowercase().into());
+            }
+            Lookup::Found(..) | Lookup::Lacking(..) => {
                 let text = format!(
                     "AH02304: Discarding directive `{name}' not allowed in AllowOverrideList at {file}:{line}"
                 );

@@ -17,7 +17,7 @@ pub(super) const ROWS: &[Directive] = rows! {
     "Define" OneTwo CONF nothing,
         "Define a variable, optionally to a value.  Same as passing -D to the command line.",
         "defines a name, or a variable for ${NAME}; acts while reading";
-    "UnDefine" One SERVER nothing, "Undefine the existence of a variable. Undo a Define.",
+    "UnDefine" One CONF nothing, "Undefine the existence of a variable. Undo a Define.",
         "takes a definition back; acts while reading";
     "Error" Raw ALL error, "Generate error message from within configuration",
         "refuses the configuration with a message of its author";

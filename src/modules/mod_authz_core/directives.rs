@@ -26,7 +26,7 @@ pub fn require(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     };
     let text = args.node.text();
     let rest = text.slice(text.bytes.len() - words.rest().len()..text.bytes.len());
-    let parsed = parse(place, &name, name_span, &rest)?;
+    let parsed = parse(place, args.node, &name, name_span, &rest)?;
     let limited = place.at.limited;
     let rule = Require { provider: name, args: rest.bytes, negated, limited, parsed, at: args.span };
     let group = current(place, args.span);
@@ -45,14 +45,23 @@ pub fn require(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 
 /// What the provider makes of its arguments; names of `<AuthzProviderAlias>` come first, since they
 /// are the later registered.
-fn parse(place: &mut Place<'_, '_>, name: &[u8], at: Span, args: &Text) -> Result<Parsed, Mistake> {
+fn parse(
+    place: &mut Place<'_, '_>,
+    node: &Node,
+    name: &[u8],
+    at: Span,
+    args: &Text,
+) -> Result<Parsed, Mistake> {
     let alias =
         in_main_server(place, |place| place.server::<AuthzServer>().aliases.get(name.as_bstr()).cloned());
     if let Some(alias) = alias {
         return (alias.provider.parse)(place, &alias.args);
     }
-    match place.provider(name) {
-        Some(provider) => (provider.parse)(place, args),
+    if let Some(provider) = place.provider(name) {
+        return (provider.parse)(place, args);
+    }
+    match place.refuse_provider(name, node) {
+        Some(refused) => refused.map(|()| super::providers::never()),
         None => Err(unknown_provider(place, name, at)),
     }
 }
