@@ -5,7 +5,7 @@ use super::{
     local_host,
 };
 use crate::{
-    policy::{Policy, SaidExt, server::VhostAddress},
+    policy::{Policy, SaidExt, process::Process, server::VhostAddress},
     system::{Disk, System},
 };
 use bstr::{BString, ByteSlice};
@@ -113,7 +113,7 @@ pub fn run_settings(loaded: &Loaded, command_line: &[Vec<u8>]) -> String {
     let pid = process.pid_file.value().cloned().unwrap_or_else(|| config::DEFAULT_PID_FILE.into());
     let mut text = format!("ServerRoot: \"{}\"\n", root.trim_end_with(|c| c == '/').as_bstr());
     let _ = writeln!(text, "Main DocumentRoot: \"{document_root}\"\nMain ErrorLog: \"{log}\"");
-    let _ = writeln!(text, "Mutex default: dir=\"{runtime}\" mechanism=default ");
+    mutexes(process, &runtime, root, &mut text);
     let _ = writeln!(text, "PidFile: \"{}\"", within(&pid));
     for (name, value) in defines(loaded, command_line) {
         let value =
@@ -124,6 +124,49 @@ pub fn run_settings(loaded: &Loaded, command_line: &[Vec<u8>]) -> String {
     let _ = writeln!(text, "User: {}{unused}", identity(process.user.value(), user_number));
     let _ = writeln!(text, "Group: {}{unused}", identity(process.group.value(), group_number));
     text
+}
+
+/// The default mutex, and those that a line of their own was written for.
+fn mutexes(process: &Process, runtime: &BString, root: &[u8], text: &mut String) {
+    let runtime = format!("{}/", runtime.trim_end_with(|c| c == '/').as_bstr());
+    let mut said: Vec<(String, String)> = vec![("default".to_owned(), mechanism("default", &runtime, root))];
+    for line in &process.mutexes {
+        let line = line.value.to_str_lossy();
+        let mut words = line.split_ascii_whitespace();
+        let word = words.next().unwrap_or_default();
+        let (omit, kinds): (Vec<&str>, Vec<&str>) =
+            words.partition(|word| word.eq_ignore_ascii_case("OmitPID"));
+        let omit = if omit.is_empty() { "" } else { "[OmitPid]" };
+        let kinds = if kinds.is_empty() { vec!["default"] } else { kinds };
+        for kind in kinds {
+            let directory = if kind.eq_ignore_ascii_case("default") { &runtime } else { "" };
+            let how = format!("{}{omit}", mechanism(word, directory, root));
+            match said.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(kind)) {
+                Some(known) => known.1 = how,
+                None => said.push((kind.to_owned(), how)),
+            }
+        }
+    }
+    said.iter().for_each(|(kind, how)| {
+        let _ = writeln!(text, "Mutex {kind}: {how}");
+    });
+}
+
+/// `fcntl:/tmp` as `-S` prints it, with `kept` where no directory is named.
+fn mechanism(word: &str, kept: &str, root: &[u8]) -> String {
+    let (name, directory) =
+        word.split_once(':').map_or((word, None), |(name, directory)| (name, Some(directory)));
+    let name = name.to_ascii_lowercase();
+    let name = match name.as_str() {
+        "sem" => "posixsem",
+        "file" => "fcntl",
+        "yes" => "default",
+        "no" => "none",
+        name => name,
+    };
+    let directory = directory.filter(|directory| !directory.is_empty());
+    let within = |path: &str| crate::policy::place::server_root_relative(root, path.as_bytes()).to_string();
+    format!("dir=\"{}\" mechanism={name} ", directory.map_or_else(|| kept.to_owned(), within))
 }
 
 /// Those of the command line first, as given.

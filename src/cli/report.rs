@@ -110,6 +110,7 @@ fn module_of(text: &str) -> Option<&'static str> {
         Some(671) => Some("alias"),
         Some(1506) => Some("env"),
         Some(1574) => Some("so"),
+        Some(2793..=2802 | 2989) => Some("macro"),
         _ => Some("core"),
     }
 }

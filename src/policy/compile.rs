@@ -337,6 +337,7 @@ fn invalid_command(node: &Node) -> Mistake {
 fn escape_name(name: &[u8]) -> String {
     name.iter().fold(String::new(), |mut text, &byte| {
         match byte {
+            b'\\' => text.push_str(r"\\"),
             b' '..=b'~' => text.push(char::from(byte)),
             _ => text.push_str(&format!("\\x{byte:02x}")),
         }

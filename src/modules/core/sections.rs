@@ -74,8 +74,9 @@ fn no_more(name: &str, words: &[Word], used: usize) -> Applied {
     match words.get(used) {
         None => Ok(()),
         Some(extra) => {
-            let message = format!("{name}> arguments not (yet) supported.");
-            let mistake = Mistake::new(format!("Multiple {message}")).id("RX0212");
+            let yet = if matches!(name, "<If" | "<ElseIf") { "" } else { "(yet) " };
+            let mistake =
+                Mistake::new(format!("Multiple {name}> arguments not {yet}supported.")).id("RX0212");
             Err(mistake.at(extra.span, "one too many").note("A name with spaces needs quotes around it."))
         }
     }
