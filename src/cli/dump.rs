@@ -5,7 +5,7 @@ use super::{
     local_host,
 };
 use crate::{
-    policy::{Policy, SaidExt, server::VhostAddress},
+    policy::{Policy, SaidExt, process::Process, server::VhostAddress},
     system::{Disk, System},
 };
 use bstr::{BString, ByteSlice};
@@ -31,7 +31,7 @@ pub fn vhosts(policy: &Policy) -> String {
 fn chains(policy: &Policy) -> Vec<Chain> {
     let mut chains: Vec<Chain> = Vec::new();
     for (number, server) in policy.servers.iter().enumerate().skip(1).rev() {
-        for address in &server.addresses {
+        for address in server.addresses.iter().map(|named| &named.address) {
             match chains.iter_mut().find(|chain| chain.address == *address) {
                 Some(chain) if chain.servers.contains(&number) => {}
                 Some(chain) => chain.servers.insert(0, number),
@@ -94,22 +94,10 @@ fn show_address(address: &VhostAddress) -> String {
     }
 }
 
-/// The name of a virtual host that may have none of its own: the main server's if it listens on
-/// any address, else the name of its address.
+/// The name of a virtual host, which has the machine's if nobody gave it one.
 fn name(policy: &Policy, number: usize) -> BString {
-    let server = &policy.servers[number];
-    let of_main = &policy.main().core().name;
-    let main = || of_main.value().cloned().unwrap_or_else(|| local_host::name().0.into());
-    if let Some(own) = server.core().name.as_ref().filter(|own| own.at != of_main.at()) {
-        return own.value.clone();
-    }
-    match server.addresses.iter().map(|address| address.ip).collect::<Option<Vec<IpAddr>>>() {
-        Some(addresses) => {
-            let named = addresses.first().and_then(|ip| local_host::name_of(*ip));
-            named.unwrap_or_else(|| "bogus_host_without_reverse_dns".to_owned()).into()
-        }
-        None => main(),
-    }
+    let own = policy.servers[number].core().name.value();
+    own.cloned().unwrap_or_else(|| local_host::name().0.into())
 }
 
 /// `-t -D DUMP_RUN_CFG`.
@@ -125,7 +113,7 @@ pub fn run_settings(loaded: &Loaded, command_line: &[Vec<u8>]) -> String {
     let pid = process.pid_file.value().cloned().unwrap_or_else(|| config::DEFAULT_PID_FILE.into());
     let mut text = format!("ServerRoot: \"{}\"\n", root.trim_end_with(|c| c == '/').as_bstr());
     let _ = writeln!(text, "Main DocumentRoot: \"{document_root}\"\nMain ErrorLog: \"{log}\"");
-    let _ = writeln!(text, "Mutex default: dir=\"{runtime}\" mechanism=default ");
+    mutexes(process, &runtime, root, &mut text);
     let _ = writeln!(text, "PidFile: \"{}\"", within(&pid));
     for (name, value) in defines(loaded, command_line) {
         let value =
@@ -136,6 +124,49 @@ pub fn run_settings(loaded: &Loaded, command_line: &[Vec<u8>]) -> String {
     let _ = writeln!(text, "User: {}{unused}", identity(process.user.value(), user_number));
     let _ = writeln!(text, "Group: {}{unused}", identity(process.group.value(), group_number));
     text
+}
+
+/// The default mutex, and those that a line of their own was written for.
+fn mutexes(process: &Process, runtime: &BString, root: &[u8], text: &mut String) {
+    let runtime = format!("{}/", runtime.trim_end_with(|c| c == '/').as_bstr());
+    let mut said: Vec<(String, String)> = vec![("default".to_owned(), mechanism("default", &runtime, root))];
+    for line in &process.mutexes {
+        let line = line.value.to_str_lossy();
+        let mut words = line.split_ascii_whitespace();
+        let word = words.next().unwrap_or_default();
+        let (omit, kinds): (Vec<&str>, Vec<&str>) =
+            words.partition(|word| word.eq_ignore_ascii_case("OmitPID"));
+        let omit = if omit.is_empty() { "" } else { "[OmitPid]" };
+        let kinds = if kinds.is_empty() { vec!["default"] } else { kinds };
+        for kind in kinds {
+            let directory = if kind.eq_ignore_ascii_case("default") { &runtime } else { "" };
+            let how = format!("{}{omit}", mechanism(word, directory, root));
+            match said.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(kind)) {
+                Some(known) => known.1 = how,
+                None => said.push((kind.to_owned(), how)),
+            }
+        }
+    }
+    said.iter().for_each(|(kind, how)| {
+        let _ = writeln!(text, "Mutex {kind}: {how}");
+    });
+}
+
+/// `fcntl:/tmp` as `-S` prints it, with `kept` where no directory is named.
+fn mechanism(word: &str, kept: &str, root: &[u8]) -> String {
+    let (name, directory) =
+        word.split_once(':').map_or((word, None), |(name, directory)| (name, Some(directory)));
+    let name = name.to_ascii_lowercase();
+    let name = match name.as_str() {
+        "sem" => "posixsem",
+        "file" => "fcntl",
+        "yes" => "default",
+        "no" => "none",
+        name => name,
+    };
+    let directory = directory.filter(|directory| !directory.is_empty());
+    let within = |path: &str| crate::policy::place::server_root_relative(root, path.as_bytes()).to_string();
+    format!("dir=\"{}\" mechanism={name} ", directory.map_or_else(|| kept.to_owned(), within))
 }
 
 /// Those of the command line first, as given.

@@ -1,18 +1,8 @@
 //! The machine's own name, for a server that was given none, and the line AH00558 that Apache
 //! prints about it.
 
-use std::{
-    net::{IpAddr, ToSocketAddrs},
-    path::Path,
-};
-
-use crate::{
-    server::host,
-    system::{Disk, System},
-};
-
-/// Most bytes of /etc/hosts that are looked at.
-const HOSTS_LIMIT: u64 = 1 << 20;
+use crate::{policy::server, server::host, system::Disk};
+use std::net::{IpAddr, ToSocketAddrs};
 
 /// The machine's name, and Apache's number for the warning if it is no full name (ap_get_local_host).
 pub fn name() -> (String, Option<&'static str>) {
@@ -50,29 +40,7 @@ pub fn warning(program: &str) -> Option<String> {
     Some(first + &line("AH00558", &text))
 }
 
-/// The name of an address as /etc/hosts has it. The DNS is not asked: a start must not wait for it.
+/// The name of an address as /etc/hosts has it.
 pub fn name_of(address: IpAddr) -> Option<String> {
-    let text = Disk.read(Path::new("/etc/hosts"), HOSTS_LIMIT).ok()?;
-    find(&String::from_utf8_lossy(&text), address)
-}
-
-fn find(hosts: &str, address: IpAddr) -> Option<String> {
-    hosts.lines().find_map(|line| {
-        let mut words = line.split('#').next()?.split_whitespace();
-        let own: IpAddr = words.next()?.parse().ok()?;
-        (own == address).then(|| words.next().map(str::to_owned)).flatten()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_line_of_an_address_names_it() {
-        let hosts = "# a\n127.0.0.1 localhost # b\n127.0.0.1 box\n::1 six\n";
-        assert_eq!(find(hosts, "127.0.0.1".parse().unwrap()), Some("localhost".to_owned()));
-        assert_eq!(find(hosts, "::1".parse().unwrap()), Some("six".to_owned()));
-        assert_eq!(find(hosts, "10.0.0.1".parse().unwrap()), None);
-    }
+    server::name_of(&Disk, address)
 }

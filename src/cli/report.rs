@@ -70,8 +70,9 @@ pub fn warnings(diagnostics: &[Diagnostic]) {
         if let Apache::Plain(text) | Apache::Program(text) = &found.apache {
             let now = chrono::Local::now().format("%a %b %d %H:%M:%S%.6f %Y");
             let pid = std::process::id();
+            let level = if level_of(text) == 3 { "error" } else { "warn" };
             let head =
-                module_of(text).map(|module| format!("[{now}] [{module}:warn] [pid {pid}:tid {pid}] "));
+                module_of(text).map(|module| format!("[{now}] [{module}:{level}] [pid {pid}:tid {pid}] "));
             let text = named(text);
             say(&format!("{}{text}\n", head.unwrap_or_default()));
         }
@@ -89,7 +90,8 @@ pub fn logged_warnings(loaded: &Loaded) -> Vec<LogEntry> {
             Apache::Silent if matches!(found.id, "RX0207" | "RX0208") => ("core", placed(found, loaded)),
             Apache::Silent => return None,
         };
-        Some(LogEntry { level: 4, module, os_error: None, number: "", text: text.into(), explanation: None })
+        let level = level_of(&text);
+        Some(LogEntry { level, module, os_error: None, number: "", text: text.into(), explanation: None })
     };
     warnings.filter_map(entry).collect()
 }
@@ -103,13 +105,25 @@ fn placed(found: &Diagnostic, loaded: &Loaded) -> String {
 /// The module whose warning it is, by its number; none for those of the start (APLOG_STARTUP), which
 /// Apache prints bare.
 fn module_of(text: &str) -> Option<&'static str> {
-    match text.strip_prefix("AH").and_then(|rest| rest.get(..5)?.parse::<u32>().ok()) {
+    match number_of(text) {
         Some(112 | 497..=533 | 548 | 556..=558) => None,
         Some(671) => Some("alias"),
         Some(1506) => Some("env"),
         Some(1574) => Some("so"),
+        Some(2793..=2802 | 2989) => Some("macro"),
         _ => Some("core"),
     }
+}
+
+/// Names without an address are errors to Apache, though it goes on.
+fn level_of(text: &str) -> u8 {
+    if matches!(number_of(text), Some(547 | 549)) { 3 } else { 4 }
+}
+
+/// The number behind `AH`, which may follow the system's error.
+fn number_of(text: &str) -> Option<u32> {
+    let text = if text.starts_with('(') { text.get(text.find(": AH")? + 2..)? } else { text };
+    text.strip_prefix("AH")?.get(..5)?.parse().ok()
 }
 
 /// `2 errors, 1 warning`, or that nothing was found.

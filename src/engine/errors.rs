@@ -4,18 +4,20 @@
 use super::{
     answer::{Answer, Content, Decision},
     decide::Engine,
+    module::Verdict,
     request::{LogEntry, Request},
     trace::Trace,
     urls,
     worker::Worker,
 };
 use crate::{
+    diag::Span,
     http::{
         Method, Status,
         canned::{Page, page},
         method::allow_header,
     },
-    policy::{CoreDir, CoreServer, SaidExt, core_conf::ErrorDocument},
+    policy::{CoreDir, CoreServer, SaidExt, core_conf::ErrorDocument, expr::Expr},
 };
 use bstr::{BString, ByteSlice};
 
@@ -84,6 +86,22 @@ fn first_error(mut request: Box<Request>, status: Status) -> Box<Request> {
     request
 }
 
+/// The text of an ErrorDocument. What it looked at is no reason for Vary: that went with the other
+/// fields of the answer that failed.
+fn expanded(
+    engine: &Engine,
+    worker: &mut Worker,
+    request: &mut Request,
+    expr: &Expr,
+    at: Span,
+    trace: &mut Trace,
+) -> Result<BString, Verdict> {
+    let before = request.headers_out.clone();
+    let text = engine.with_cx(worker, request, "core", trace, |cx| cx.expand(expr, at));
+    request.headers_out = before;
+    text
+}
+
 /// The ErrorDocument that holds for the request's status, an expression evaluated.
 fn document(
     engine: &Engine,
@@ -97,7 +115,8 @@ fn document(
     match &said.value {
         ErrorDocument::Expr(expr) => {
             let at = said.at;
-            let text = engine.with_cx(worker, request, "core", trace, |cx| cx.expand(expr, at)).ok()?;
+            let text = expanded(engine, worker, request, expr, at, trace);
+            let text = text.ok()?;
             Some(if urls::has_scheme(&text) {
                 ErrorDocument::External(text)
             } else if text.starts_with(b"/") {
@@ -156,9 +175,8 @@ fn send(engine: &Engine, worker: &mut Worker, mut request: Box<Request>, also: O
     let body = match text {
         Some(ErrorDocument::Text(text)) => text.to_vec(),
         Some(ErrorDocument::Expr(expr)) => {
-            let at = crate::diag::Span::BUILTIN;
-            let text =
-                engine.with_cx(worker, &mut request, "core", &mut Trace::off(), |cx| cx.expand(expr, at));
+            let at = Span::BUILTIN;
+            let text = expanded(engine, worker, &mut request, expr, at, &mut Trace::off());
             match text {
                 Ok(text) if !text.starts_with(b"/") && !urls::has_scheme(&text) => text.into(),
                 _ => built_in(engine, &request, core, &location, also),

@@ -128,7 +128,7 @@ impl Cx<'_> {
         let on = |yes: bool| Some(BString::from(if yes { "on" } else { "off" }));
         match variable {
             Variable::RequestMethod => Some(req.method_name.clone()),
-            Variable::RequestScheme => Some("http".into()),
+            Variable::RequestScheme => Some(super::urls::scheme(self.engine, req).into()),
             Variable::RequestUri => Some(req.uri.clone()),
             Variable::RequestFilename => Some(req.filename.clone()),
             Variable::RemoteUser => req.user.clone(),

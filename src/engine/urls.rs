@@ -34,8 +34,24 @@ pub fn server_name(engine: &Engine, request: &Request) -> BString {
     let own = || server.name.value().or(main.name.value()).cloned().unwrap_or_else(|| fallback(request));
     match core.canonical_name.value_or(CanonicalName::Off) {
         CanonicalName::Off => request.hostname.clone().unwrap_or_else(own),
-        CanonicalName::On | CanonicalName::Dns => own(),
+        CanonicalName::On => own(),
+        CanonicalName::Dns => {
+            let local = request.conn.local.ip();
+            let found = request.conn.lookups.borrow().names.get(&local).cloned().flatten();
+            found.unwrap_or_else(|| local.to_canonical().to_string().into())
+        }
     }
+}
+
+/// `http`, or `https` if ServerName says so: then something in front of the server speaks TLS (ap_http_scheme).
+pub fn scheme(engine: &Engine, request: &Request) -> &'static str {
+    let said = engine.policy.servers[request.server].core().scheme.value();
+    if said.is_some_and(|scheme| scheme == "https") { "https" } else { "http" }
+}
+
+/// The port that goes without saying (ap_default_port).
+fn default_port(engine: &Engine, request: &Request) -> u16 {
+    if scheme(engine, request) == "https" { 443 } else { 80 }
 }
 
 fn fallback(request: &Request) -> BString {
@@ -51,7 +67,7 @@ pub fn server_port(engine: &Engine, request: &Request) -> u16 {
         CanonicalName::Off | CanonicalName::Dns => request.host_port.or(physical).or(own),
         CanonicalName::On => own.or(physical),
     }
-    .unwrap_or(DEFAULT_PORT)
+    .unwrap_or_else(|| default_port(engine, request))
 }
 
 /// The port that the configuration gives a server: that of its ServerName, which without a port
@@ -63,23 +79,20 @@ fn configured_port(engine: &Engine, server: usize) -> Option<u16> {
     if core.name.value().is_some() {
         return core.port.value().copied();
     }
-    let address = server.addresses.first().and_then(|address| address.port);
+    let address = server.addresses.first().and_then(|named| named.address.port);
     address.or(main.port.value().copied())
 }
-
-/// The port of `http` (ap_default_port).
-const DEFAULT_PORT: u16 = 80;
 
 /// An absolute URL for a path of this server (ap_construct_url).
 pub fn construct_url(engine: &Engine, request: &Request, path: &[u8]) -> BString {
     let (name, port) = (server_name(engine, request), server_port(engine, request));
-    let mut url = BString::from(b"http://".as_slice());
+    let mut url = BString::from(format!("{}://", scheme(engine, request)));
     if name.contains(&b':') && !name.starts_with(b"[") {
         url.extend_from_slice(&[b"[", name.as_slice(), b"]"].concat());
     } else {
         url.extend_from_slice(&name);
     }
-    if port != DEFAULT_PORT {
+    if port != default_port(engine, request) {
         url.extend_from_slice(format!(":{port}").as_bytes());
     }
     url.extend_from_slice(path);

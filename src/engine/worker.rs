@@ -3,13 +3,25 @@
 use super::files::FileCache;
 use crate::{
     diag::Sources,
-    policy::{Merged, Merges, Policy, htaccess::HtaccessCache, section::Section},
+    policy::{
+        Conf, ConfId, Merged, Merges, Policy, htaccess::HtaccessCache, section::Section, server::Server,
+    },
 };
 use rustc_hash::FxHashMap;
 use std::{
     any::{Any, TypeId},
+    cell::OnceCell,
     rc::Rc,
+    sync::Arc,
 };
+
+/// A server's settings outside of all sections.
+#[derive(Debug)]
+struct Base {
+    id: ConfId,
+    shared: Arc<Conf>,
+    own: OnceCell<Merged>,
+}
 
 /// The state of one worker. Nothing in it is shared, so nothing is locked.
 #[derive(Debug)]
@@ -25,16 +37,18 @@ pub struct Worker {
     /// The policy's texts, and those of `.htaccess` files behind them.
     pub sources: Sources,
     sections: FxHashMap<u64, Merged>,
-    bases: Vec<Merged>,
+    /// Settings outside of all sections, by number; made when first asked for.
+    bases: Vec<Base>,
     slots: FxHashMap<TypeId, Box<dyn Any>>,
 }
 
 impl Worker {
     /// A worker that knows nothing yet.
     pub fn new(policy: &Policy) -> Self {
-        let base = |server: &crate::policy::server::Server| Merged {
-            id: crate::policy::ConfId(server.dir_id),
-            conf: Rc::new((*server.dir).clone()),
+        let base = |server: &Server| Base {
+            id: ConfId(server.dir_id),
+            shared: server.dir.clone(),
+            own: OnceCell::new(),
         };
         Worker {
             merges: Merges::new(policy.next_id),
@@ -50,7 +64,9 @@ impl Worker {
 
     /// The settings outside of all sections of a server (lookup_defaults).
     pub fn base(&self, server: usize) -> Merged {
-        self.bases[server].clone()
+        let base = &self.bases[server];
+        let make = || Merged { id: base.id, conf: Rc::new((*base.shared).clone()) };
+        base.own.get_or_init(make).clone()
     }
 
     /// A section's settings with their number.
@@ -58,8 +74,7 @@ impl Worker {
         if self.sections.len() > Merges::LIMIT {
             self.sections.clear();
         }
-        let make =
-            || Merged { id: crate::policy::ConfId(section.id), conf: Rc::new((*section.conf).clone()) };
+        let make = || Merged { id: ConfId(section.id), conf: Rc::new((*section.conf).clone()) };
         self.sections.entry(section.id).or_insert_with(make).clone()
     }
 

@@ -11,7 +11,7 @@ use super::{
     place::{At, Overrides, Place},
     process::Process,
     section::Sections,
-    server::{Server, VhostAddress, Vhosts},
+    server::{self, Named, Vhosts},
     table::{Lookup, Tables},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     system::System,
 };
 use bstr::{BString, ByteSlice};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
 /// A log file, pipe or other target that the server opens at start.
@@ -40,7 +40,7 @@ pub(super) struct ServerBuild {
     pub conf: Conf,
     pub dir: Conf,
     pub sections: Sections,
-    pub addresses: Vec<VhostAddress>,
+    pub addresses: Vec<Named>,
     pub span: Span,
 }
 
@@ -57,6 +57,7 @@ pub struct Compiler<'t> {
     /// About directives of modules that rachis lacks.
     pub(super) lacks: lacking::Findings,
     log_targets: Vec<LogTarget>,
+    log_numbers: FxHashMap<BString, usize>,
     next_id: u64,
     /// Whether there was an error.
     failed: bool,
@@ -99,33 +100,11 @@ pub fn compile(
     compiler.walk(nodes, &mut dir, At::top(scope));
     compiler.servers[0].dir = dir;
     compiler.settle_refusals();
-    let Compiler { servers, process, diagnostics, log_targets, mut next_id, .. } = compiler;
-    let servers = finish_servers(servers, &mut next_id);
+    let Compiler { servers, process, mut diagnostics, log_targets, mut next_id, .. } = compiler;
+    let servers = server::finish(servers, system, &mut next_id, &mut diagnostics);
     let vhosts = Vhosts::new(&servers);
     let policy = Policy { sources, tables, servers, vhosts, process, log_targets, state, next_id };
     Compiled { policy, diagnostics }
-}
-
-/// Lays each virtual host over the main server.
-fn finish_servers(builds: Vec<ServerBuild>, next_id: &mut u64) -> Vec<Server> {
-    let mut servers: Vec<Server> = Vec::with_capacity(builds.len());
-    for build in builds {
-        let (conf, dir) = match servers.first() {
-            Some(main) => (build.conf.merge(&main.conf), build.dir.merge(&main.dir)),
-            None => (build.conf, build.dir),
-        };
-        let dir_id = *next_id;
-        *next_id += 1;
-        servers.push(Server {
-            conf: Arc::new(conf),
-            dir: Arc::new(dir),
-            dir_id,
-            sections: build.sections,
-            addresses: build.addresses,
-            span: build.span,
-        });
-    }
-    servers
 }
 
 impl At<'_> {
@@ -179,6 +158,7 @@ impl<'t> Compiler<'t> {
             diagnostics: Vec::new(),
             lacks: lacking::Findings::default(),
             log_targets: Vec::new(),
+            log_numbers: FxHashMap::default(),
             next_id,
             failed: false,
         };
@@ -192,17 +172,17 @@ impl<'t> Compiler<'t> {
         self.next_id - 1
     }
 
-    pub(super) fn add_server(&mut self, addresses: Vec<VhostAddress>, span: Span) -> usize {
+    pub(super) fn add_server(&mut self, addresses: Vec<Named>, span: Span) -> usize {
         let (conf, dir, sections) = Default::default();
         self.servers.push(ServerBuild { conf, dir, sections, addresses, span });
         self.servers.len() - 1
     }
 
     pub(super) fn log_target(&mut self, spec: &[u8], at: Span, optional: bool) -> usize {
-        let known = self.log_targets.iter().position(|target| target.spec == spec);
-        known.unwrap_or_else(|| {
-            self.log_targets.push(LogTarget { spec: spec.into(), at, optional });
-            self.log_targets.len() - 1
+        let Compiler { log_targets, log_numbers, .. } = self;
+        *log_numbers.entry(spec.into()).or_insert_with(|| {
+            log_targets.push(LogTarget { spec: spec.into(), at, optional });
+            log_targets.len() - 1
         })
     }
 
@@ -357,6 +337,7 @@ fn invalid_command(node: &Node) -> Mistake {
 fn escape_name(name: &[u8]) -> String {
     name.iter().fold(String::new(), |mut text, &byte| {
         match byte {
+            b'\\' => text.push_str(r"\\"),
             b' '..=b'~' => text.push(char::from(byte)),
             _ => text.push_str(&format!("\\x{byte:02x}")),
         }

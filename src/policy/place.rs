@@ -9,7 +9,7 @@ use super::{
     process::Process,
     regex::{Regex, RegexError},
     section::{Pattern, Section, SectionKind},
-    server::VhostAddress,
+    server::Named,
     table::{Lookup, Provider},
 };
 use crate::{
@@ -328,7 +328,7 @@ impl<'p, 't> Place<'p, 't> {
     }
 
     /// Opens a `<VirtualHost>` and reads its children.
-    pub fn virtual_host(&mut self, node: &Node, addresses: Vec<VhostAddress>, span: Span) {
+    pub fn virtual_host(&mut self, node: &Node, addresses: Vec<Named>, span: Span) {
         let server = self.compiler.add_server(addresses, span);
         let mut dir = std::mem::take(&mut self.compiler.servers[server].dir);
         let parents = Parents { node, up: self.at.parents };

@@ -50,6 +50,9 @@ pub struct RawWord<'a> {
 impl RawWord<'_> {
     /// The word with `\\` and the escaped quote resolved.
     pub fn text(&self) -> BString {
+        if !self.raw.contains(&b'\\') {
+            return self.raw.into();
+        }
         let mut text = Vec::with_capacity(self.raw.len());
         let mut bytes = self.raw.iter().copied().peekable();
         while let Some(byte) = bytes.next() {

@@ -3,6 +3,7 @@
 //! `tests/cases/README.md` describes the format for those who write cases. Nothing here touches a server.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 
 /// A parsed page: what every case begins with, and the cases.
 pub struct Page {
@@ -64,6 +65,8 @@ pub struct Mode {
     pub pipelined: bool,
     /// The bytes are sent as written: no Host, no Content-Length is added.
     pub raw: bool,
+    /// The address that is connected to, where it is not 127.0.0.1.
+    pub to: Option<IpAddr>,
 }
 
 /// A request and the answers to it: one, or more when a `100 Continue` comes first.
@@ -139,6 +142,9 @@ fn mode(line: usize, words: &[String]) -> Result<Mode, String> {
             "keep-alive" => mode.keep_alive = true,
             "pipelined" => mode.pipelined = true,
             "raw" => mode.raw = true,
+            word if word.strip_prefix("to=").is_some_and(|to| to.parse::<IpAddr>().is_ok()) => {
+                mode.to = word.strip_prefix("to=").and_then(|to| to.parse().ok());
+            }
             other => return Err(format!("{line}: `{other}` is no way to send requests")),
         }
     }

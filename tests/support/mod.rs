@@ -188,14 +188,14 @@ impl Run<'_> {
             })
             .collect::<Result<_, _>>()?;
         let one = mode.keep_alive || mode.pipelined;
-        let mut connection = Connection::open(site.port())?;
+        let mut connection = Connection::open(mode.to, site.port())?;
         if mode.pipelined {
             let all: Vec<u8> = requests.iter().flat_map(|r| [r.head.as_slice(), &r.body].concat()).collect();
             connection.send(&all);
         }
         for (at, (exchange, request)) in exchanges.iter().zip(&requests).enumerate() {
             if at > 0 && !one {
-                connection = Connection::open(site.port())?;
+                connection = Connection::open(mode.to, site.port())?;
             }
             let answers = if mode.pipelined { connection.answers(request) } else { connection.ask(request) };
             let answers = match answers {

@@ -2,7 +2,7 @@
 
 use super::format::{joined, lines_of};
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::time::Duration;
 
 /// How long an answer may take before the case fails.
@@ -93,12 +93,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to 127.0.0.1.
+    /// Connects to an address, 127.0.0.1 if none is given.
     ///
     /// # Errors
     /// What the system says.
-    pub fn open(port: u16) -> Result<Connection, String> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).map_err(|e| format!("connect: {e}"))?;
+    pub fn open(to: Option<IpAddr>, port: u16) -> Result<Connection, String> {
+        let to = to.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let stream = TcpStream::connect((to, port)).map_err(|e| format!("connect: {e}"))?;
         stream.set_read_timeout(Some(PATIENCE)).map_err(|e| e.to_string())?;
         stream.set_write_timeout(Some(PATIENCE)).map_err(|e| e.to_string())?;
         Ok(Connection { stream, seen: Vec::new() })

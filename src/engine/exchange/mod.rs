@@ -379,6 +379,9 @@ impl Exchange {
         self.state = State::Head;
         self.body = Body::none();
         if self.buffer.is_empty() {
+            if self.buffer.capacity() > KEPT_BUFFER {
+                self.buffer = Vec::new();
+            }
             if self.client_eof {
                 return self.close(step);
             }
@@ -462,6 +465,8 @@ impl Exchange {
     }
 }
 
+/// Largest buffer that an idle connection keeps.
+const KEPT_BUFFER: usize = 2048;
 /// Longest answer that is logged before it is written: one that a socket's buffer takes whole.
 const LOGGED_FIRST: u64 = 64 * 1024;
 /// `Timeout`'s default.

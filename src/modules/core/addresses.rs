@@ -1,16 +1,19 @@
 //! Addresses as `<VirtualHost>` and `Listen` write them.
 
-use crate::policy::server::VhostAddress;
-use bstr::ByteSlice;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use crate::policy::server::{Named, VhostAddress};
+use bstr::{BString, ByteSlice};
+use std::{
+    io,
+    net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs},
+};
 
 /// Why an address is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bad {
     /// It cannot be one, or its port is out of range.
     Invalid,
-    /// A name without an address.
-    Unknown,
+    /// A name without an address; why, as APR prints it.
+    Unknown(&'static str),
 }
 
 /// `host:port` cut in two, as APR's `apr_parse_addr_port` does: no port at all, a port, or only
@@ -50,11 +53,11 @@ pub fn cut(text: &[u8]) -> Result<HostPort<'_>, Bad> {
 /// # Errors
 /// The name has none.
 pub fn resolve(host: &[u8]) -> Result<Vec<IpAddr>, Bad> {
-    let host = host.to_str().map_err(|_| Bad::Unknown)?;
+    let host = host.to_str().map_err(|_| Bad::Unknown(NO_NAME))?;
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![address]);
     }
-    let found = (host, 0u16).to_socket_addrs().map_err(|_| Bad::Unknown)?;
+    let found = (host, 0u16).to_socket_addrs().map_err(|error| Bad::Unknown(reason(&error)))?;
     let mut addresses: Vec<IpAddr> = Vec::new();
     for address in found.map(|address| address.ip()) {
         if !addresses.contains(&address) {
@@ -64,11 +67,26 @@ pub fn resolve(host: &[u8]) -> Result<Vec<IpAddr>, Bad> {
     Ok(addresses)
 }
 
+/// EAI_NONAME.
+const NO_NAME: &str = "(EAI 2)Name or service not known";
+
+/// The number of getaddrinfo(3), which the error has only in words.
+fn reason(error: &io::Error) -> &'static str {
+    let text = error.to_string();
+    let known = [
+        NO_NAME,
+        "(EAI 3)Temporary failure in name resolution",
+        "(EAI 5)No address associated with hostname",
+    ];
+    let has = |known: &&&str| text.ends_with(known.trim_start_matches(|c| c != ')').trim_start_matches(')'));
+    known.iter().find(has).unwrap_or(&NO_NAME)
+}
+
 /// The addresses of one word of `<VirtualHost>`.
 ///
 /// # Errors
 /// See [`Bad`]; an unknown name makes Apache leave the word out.
-pub fn virtual_host(text: &[u8]) -> Result<Vec<VhostAddress>, Bad> {
+pub fn virtual_host(text: &[u8]) -> Result<Vec<Named>, Bad> {
     let (text, any_port) = match text {
         [host @ .., b':', b'*'] => (host, true),
         _ => (text, false),
@@ -80,12 +98,14 @@ pub fn virtual_host(text: &[u8]) -> Result<Vec<VhostAddress>, Bad> {
         Some(port) => Some(u16::try_from(port).ok().filter(|port| *port > 0).ok_or(Bad::Invalid)?),
     };
     let host = host.unwrap_or(b"*");
-    if host == b"*" || host.eq_ignore_ascii_case(b"_default_") || host == b"255.255.255.255" {
-        return Ok(vec![VhostAddress { ip: None, port }]);
-    }
     let host = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);
-    let found = resolve(host)?;
-    Ok(found.into_iter().map(|ip| VhostAddress { ip: Some(ip.to_canonical()), port }).collect())
+    let name = BString::from(host.to_ascii_lowercase());
+    let named = |ip: Option<IpAddr>| Named { address: VhostAddress { ip, port }, host: name.clone() };
+    if host == b"*" || host.eq_ignore_ascii_case(b"_default_") {
+        return Ok(vec![named(None)]);
+    }
+    let known = |ip: IpAddr| if ip.is_unspecified() { None } else { Some(ip.to_canonical()) };
+    Ok(resolve(host)?.into_iter().map(|ip| named(known(ip))).collect())
 }
 
 /// Why a `Listen` cannot be taken.
@@ -162,7 +182,7 @@ mod tests {
 
     #[track_caller]
     fn hosts(text: &str, expected: Result<(Option<&str>, Option<u16>), Bad>) {
-        let found = virtual_host(text.as_bytes()).map(|found| (found[0].ip, found[0].port));
+        let found = virtual_host(text.as_bytes()).map(|found| (found[0].address.ip, found[0].address.port));
         let expected = expected.map(|(ip, port)| (ip.map(|ip| ip.parse().expect("an address")), port));
         assert_eq!(found, expected);
     }
@@ -173,6 +193,8 @@ mod tests {
         hosts("*:80", Ok((None, Some(80))));
         hosts("_default_:90", Ok((None, Some(90))));
         hosts("*:*", Ok((None, None)));
+        hosts("0.0.0.0:80", Ok((None, Some(80))));
+        hosts("[::]:80", Ok((None, Some(80))));
         hosts("1.2.3.4:*", Ok((Some("1.2.3.4"), None)));
         hosts("[::1]:5", Ok((Some("::1"), Some(5))));
         hosts("*:99999", Err(Bad::Invalid));

@@ -11,7 +11,7 @@ use crate::{
     http::{Method, Status, request::Framing},
     policy::{
         SaidExt, Setting,
-        core_conf::{HandlerName, Lookups, Trace},
+        core_conf::{CanonicalName, HandlerName, Lookups, Trace},
         place::server_root_relative,
     },
 };
@@ -20,6 +20,8 @@ use bstr::{BString, ByteSlice};
 pub(super) const HOOKS: &[Hook] = &[
     Hook { phase: Phase::PostRead, order: Order::REALLY_FIRST, run: client_name },
     Hook { phase: Phase::HeaderParser, order: Order::REALLY_FIRST, run: client_name },
+    Hook { phase: Phase::PostRead, order: Order::REALLY_FIRST, run: own_name },
+    Hook { phase: Phase::HeaderParser, order: Order::REALLY_FIRST, run: own_name },
     Hook { phase: Phase::Early, order: Order::FIRST, run: by_url },
     Hook { phase: Phase::Translate, order: Order::REALLY_LAST, run: translate },
     Hook { phase: Phase::Storage, order: Order::MIDDLE, run: no_storage },
@@ -56,6 +58,16 @@ fn client_name(cx: &mut Cx<'_>) -> Verdict {
     }
     cx.because(said.at(), format_args!("the client's name is {name}"));
     Verdict::Declined
+}
+
+/// UseCanonicalName DNS: waits for the name of the address that the client reached, likewise.
+fn own_name(cx: &mut Cx<'_>) -> Verdict {
+    let ip = cx.req.conn.local.ip();
+    let wanted = cx.core().canonical_name.value() == Some(&CanonicalName::Dns);
+    if !wanted || cx.req.is_sub || cx.req.conn.lookups.borrow().names.contains_key(&ip) {
+        return Verdict::Declined;
+    }
+    Verdict::Wait(Pending::NameOf(ip))
 }
 
 /// SetOutputFilter and SetInputFilter: there are no filters yet but those of the server itself.

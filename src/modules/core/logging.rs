@@ -51,6 +51,8 @@ fn error_log_format(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 
 /// Apache's complaint about the first letter that no format has.
 fn check_format(format: &[u8]) -> Applied {
+    let ran_off =
+        || Err(Mistake::new("Ran off end of error log format parsing args to some directive").id("RX0280"));
     let mut rest = format;
     while let Some(at) = rest.find_byte(b'%') {
         rest = &rest[at + 1..];
@@ -58,7 +60,7 @@ fn check_format(format: &[u8]) -> Applied {
         let mut tail = &rest[flags..];
         if let [b'{', inner @ ..] = tail {
             let Some(end) = inner.find_byte(b'}') else {
-                return Err(Mistake::new("Missing } in error log format").id("RX0265"));
+                return ran_off();
             };
             tail = &inner[end + 1..];
         }
@@ -69,7 +71,7 @@ fn check_format(format: &[u8]) -> Applied {
                 let message = format!("Unrecognized error log format directive %{}", char::from(*letter));
                 return Err(Mistake::new(message).id("RX0266"));
             }
-            [] => rest = tail,
+            [] => return ran_off(),
         }
     }
     Ok(())

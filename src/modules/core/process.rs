@@ -113,7 +113,46 @@ fn mutex(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
             return Err(Mistake::new(message).id("RX0274").at(first.span, "no such directory"));
         }
     }
+    for word in &words[1..] {
+        check_mutex(word, matches!(name.to_ascii_lowercase().as_slice(), b"none" | b"no"))?;
+    }
+    if words.len() == 1 && matches!(name.to_ascii_lowercase().as_slice(), b"none" | b"no") {
+        return Err(Mistake::new("None is not allowed for mutex type default")
+            .id("RX0278")
+            .at(first.span, "not here"));
+    }
     place.process().mutexes.push(Setting::new(args.raw().into(), args.span));
+    Ok(())
+}
+
+/// What Apache's modules lock; those that rachis knows of.
+const MUTEX_TYPES: [&str; 13] = [
+    "default",
+    "mpm-accept",
+    "watchdog-callback",
+    "cgi-socket",
+    "rewrite-map",
+    "ssl-cache",
+    "ssl-stapling",
+    "ssl-stapling-refresh",
+    "ldap-cache",
+    "authn-socache",
+    "authdigest-client",
+    "authdigest-opaque",
+    "proxy-balancer-shm",
+];
+
+fn check_mutex(word: &crate::syntax::Word, none: bool) -> Applied {
+    let known = |name: &&str| is(&word.text, name);
+    if !is(&word.text, "OmitPID") && !MUTEX_TYPES.iter().any(|name| known(&name)) {
+        let message = format!("Mutex type {} is not valid", word.text);
+        return Err(Mistake::new(message).id("RX0279").at(word.span, "no module has such a lock"));
+    }
+    if none && is(&word.text, "default") {
+        return Err(Mistake::new("None is not allowed for mutex type default")
+            .id("RX0278")
+            .at(word.span, "not this"));
+    }
     Ok(())
 }
 

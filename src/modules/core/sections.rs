@@ -11,7 +11,6 @@ use crate::{
         place::server_root_relative,
         regex::Regex,
         section::{Pattern, SectionKind},
-        server::VhostAddress,
     },
     syntax::{Word, Words},
 };
@@ -75,8 +74,9 @@ fn no_more(name: &str, words: &[Word], used: usize) -> Applied {
     match words.get(used) {
         None => Ok(()),
         Some(extra) => {
-            let message = format!("{name}> arguments not (yet) supported.");
-            let mistake = Mistake::new(format!("Multiple {message}")).id("RX0212");
+            let yet = if matches!(name, "<If" | "<ElseIf") { "" } else { "(yet) " };
+            let mistake =
+                Mistake::new(format!("Multiple {name}> arguments not {yet}supported.")).id("RX0212");
             Err(mistake.at(extra.span, "one too many").note("A name with spaces needs quotes around it."))
         }
     }
@@ -235,7 +235,7 @@ fn limit(place: &mut Place<'_, '_>, args: &Args<'_>, except: bool) -> Applied {
 fn virtual_host(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     place.check_context(args, Within::GLOBAL_ONLY)?;
     let words = tag_words("<VirtualHost", args)?;
-    let mut hosts: Vec<VhostAddress> = Vec::new();
+    let mut hosts: Vec<crate::policy::server::Named> = Vec::new();
     let mut wrong = Ok(());
     for word in &words {
         match addresses::virtual_host(&word.text) {
@@ -244,17 +244,17 @@ fn virtual_host(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
                 let mistake = Mistake::new("The address or port is invalid").id("RX0219");
                 wrong = wrong.and(Err(mistake.at(word.span, "no address and port")));
             }
-            Err(addresses::Bad::Unknown) => place.warn(unknown_host(word)),
+            Err(addresses::Bad::Unknown(why)) => place.warn(unknown_host(word, why)),
         }
     }
     place.virtual_host(args.node, hosts, args.span);
     wrong
 }
 
-fn unknown_host(word: &Word) -> crate::diag::Diagnostic {
+fn unknown_host(word: &Word, why: &str) -> crate::diag::Diagnostic {
     use crate::diag::{Apache, Diagnostic};
-    let host = word.text.as_bstr();
-    let text = format!("AH00547: Could not resolve host name {host} -- ignoring!");
+    let host = word.text.rsplitn(2, |&byte| byte == b':').last().unwrap_or_default().as_bstr();
+    let text = format!("{why}: AH00547: Could not resolve host name {host} -- ignoring!");
     Diagnostic::warning("RX0220", word.span, format!("the host name {host} has no address"))
         .with_apache(Apache::Plain(text))
         .with_label("this address is left out")

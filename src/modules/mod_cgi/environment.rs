@@ -98,7 +98,7 @@ fn add_server(cx: &Cx<'_>, env: &mut Table, remote_host: Option<BString>) {
     env.set("REMOTE_ADDR", req.conn.client.ip().to_canonical().to_string());
     let root = server.document_root.value().map_or(&b""[..], |root| root.as_slice());
     env.set("DOCUMENT_ROOT", root);
-    env.set("REQUEST_SCHEME", "http");
+    env.set("REQUEST_SCHEME", urls::scheme(engine, req));
     env.set("CONTEXT_PREFIX", req.context_prefix.as_ref().map_or(&b""[..], |prefix| prefix.as_slice()));
     env.set("CONTEXT_DOCUMENT_ROOT", req.context_document_root.as_ref().map_or(root, |own| own.as_slice()));
     env.set(

@@ -163,7 +163,7 @@ fn server_name(finished: &mut Finished<'_>, req: &Request, _: Option<&[u8]>, out
 fn port(finished: &mut Finished<'_>, req: &Request, which: Option<&[u8]>, out: &mut Vec<u8>) {
     let server = &finished.engine.policy.servers[req.server];
     let own = server.core().port.value().copied();
-    let listed = server.addresses.first().and_then(|address| address.port);
+    let listed = server.addresses.first().and_then(|named| named.address.port);
     match which {
         None | Some(b"" | b"canonical") => put(out, own.or(listed).unwrap_or(80)),
         Some(b"local") => put(out, req.conn.local.port()),

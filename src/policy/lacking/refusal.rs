@@ -9,7 +9,7 @@ use crate::{
         directive::{Applied, Mistake},
         place::At,
         process::Process,
-        server::VhostAddress,
+        server::Named,
         table::Lookup,
     },
     syntax::Node,
@@ -116,7 +116,7 @@ fn without_effect(name: &str, module: &str, at: Span) -> Diagnostic {
 }
 
 /// Whether the server listens on the port of one of the addresses.
-fn reachable(addresses: &[VhostAddress], process: &Process) -> bool {
+fn reachable(addresses: &[Named], process: &Process) -> bool {
     let heard = |port: u16| process.listen.iter().any(|listen| listen.value.address.port() == port);
-    process.listen.is_empty() || addresses.iter().any(|address| address.port.is_none_or(heard))
+    process.listen.is_empty() || addresses.iter().any(|named| named.address.port.is_none_or(heard))
 }

@@ -425,7 +425,7 @@ fn substitute(line: &[u8], found: &Macro, values: &[Word], text: &mut Vec<u8>) {
         let here = found.arguments.iter().zip(values).filter(|(name, _)| left.starts_with(name));
         match here.max_by_key(|(name, _)| name.len()) {
             Some((name, value)) if !name.is_empty() => {
-                text.extend_from_slice(&value.text);
+                insert(name, &value.text, text);
                 at += name.len();
             }
             _ => {
@@ -434,4 +434,19 @@ fn substitute(line: &[u8], found: &Macro, values: &[Word], text: &mut Vec<u8>) {
             }
         }
     }
+}
+
+/// A value in place of its parameter; one whose name begins with `@` is put in quotes.
+fn insert(name: &[u8], value: &[u8], text: &mut Vec<u8>) {
+    if !name.starts_with(b"@") {
+        return text.extend_from_slice(value);
+    }
+    text.push(b'"');
+    for &byte in value {
+        if byte == b'"' {
+            text.push(b'\\');
+        }
+        text.push(byte);
+    }
+    text.push(b'"');
 }
