@@ -322,3 +322,20 @@ fn programs_of_lacking_handlers_are_not_shown() {
         "{log}"
     );
 }
+
+/// What `.htaccess` closes with a lacking module stays closed: its directory answers 500.
+#[test]
+fn a_htaccess_file_that_closes_is_not_ignored() {
+    let conf = "Listen 127.0.0.1:$PORT\nServerName x\nPidFile logs/pid\nErrorLog logs/error_log\nDocumentRoot htdocs\n\
+                LoadModule rewrite_module x.so\nLoadModule headers_module x.so\nLoadModule authz_core_module x.so\n\
+                <Directory $ROOT/htdocs>\nAllowOverride All\n</Directory>\n";
+    let mut site = furnished(Kind::Rachis);
+    let closing = b"RewriteEngine on\nRewriteRule \\.txt$ - [F]\n";
+    site.write("htdocs/closed/.htaccess", closing, 0o644).expect("a file");
+    site.write("htdocs/closed/c.txt", b"secret", 0o644).expect("a file");
+    site.write("htdocs/open/.htaccess", b"Header set X-A b\n", 0o644).expect("a file");
+    site.write("htdocs/open/o.txt", b"public", 0o644).expect("a file");
+    boot(&mut site, Kind::Rachis, conf);
+    ask(&site, Kind::Rachis, &[("/closed/c.txt", 500, ""), ("/open/o.txt", 200, "public")]);
+    site.stop();
+}

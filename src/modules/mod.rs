@@ -6,6 +6,7 @@ mod client;
 pub mod core;
 pub mod http_core;
 pub mod mod_access_compat;
+pub mod mod_actions;
 pub mod mod_alias;
 pub mod mod_authz_core;
 pub mod mod_authz_host;
@@ -38,6 +39,7 @@ pub static ALL: &[&Module] = &[
     &mod_log_config::MODULE,
     &mod_version::MODULE,
     &mod_access_compat::MODULE,
+    &mod_actions::MODULE,
     &mod_alias::MODULE,
     &mod_authz_core::MODULE,
     &mod_authz_host::MODULE,
