@@ -224,7 +224,10 @@ impl ByName {
             [rest @ .., b'*'] if rest.last() == Some(&b'.') && plain(rest) => {
                 self.prefixes.entry(rest.into()).or_insert(index)
             }
-            _ => return self.patterns.push((name.into(), index)),
+            _ => {
+                self.patterns.push((name.into(), index));
+                return;
+            }
         };
     }
 
