@@ -57,7 +57,7 @@ fn told(output: &Output) -> (i32, String, String) {
 fn site(conf: &str) -> TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     fs::create_dir(dir.path().join("htdocs")).expect("htdocs");
-    fs::create_dir(dir.path().join("logs")).expect("logs");
+    fs::create_dir(dir.path().join("logs")).expect("a place for the error log");
     fs::write(dir.path().join("htdocs/index.html"), "front\n").expect("a page");
     let conf = conf.replace("$ROOT", &dir.path().display().to_string());
     fs::write(dir.path().join("httpd.conf"), conf).expect("a configuration");

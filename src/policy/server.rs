@@ -216,19 +216,13 @@ impl ByName {
 
     fn add_alias(&mut self, index: usize, name: Vec<u8>) {
         let plain = |text: &[u8]| !text.iter().any(|byte| matches!(byte, b'*' | b'?'));
-        match name.as_slice() {
-            name if plain(name) => self.names.entry(name.into()).or_insert(index),
-            [b'*', rest @ ..] if rest.first() == Some(&b'.') && plain(rest) => {
-                self.suffixes.entry(rest.into()).or_insert(index)
-            }
-            [rest @ .., b'*'] if rest.last() == Some(&b'.') && plain(rest) => {
-                self.prefixes.entry(rest.into()).or_insert(index)
-            }
-            _ => {
-                self.patterns.push((name.into(), index));
-                return;
-            }
+        let (map, key) = match name.as_slice() {
+            whole if plain(whole) => (&mut self.names, whole),
+            [b'*', rest @ ..] if rest.first() == Some(&b'.') && plain(rest) => (&mut self.suffixes, rest),
+            [rest @ .., b'*'] if rest.last() == Some(&b'.') && plain(rest) => (&mut self.prefixes, rest),
+            _ => return self.patterns.push((name.into(), index)),
         };
+        map.entry(key.into()).or_insert(index);
     }
 
     fn choose(&self, host: Option<&[u8]>) -> usize {

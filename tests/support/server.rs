@@ -94,6 +94,8 @@ pub struct Site {
     kind: Kind,
     directory: tempfile::TempDir,
     defines: Vec<String>,
+    /// Variables that the server is started with, besides the usual ones.
+    environment: Vec<(String, String)>,
     port: u16,
     child: Option<Child>,
     /// Whether the server is to start as root.
@@ -111,6 +113,7 @@ impl Site {
             kind,
             directory,
             defines: Vec::new(),
+            environment: Vec::new(),
             port: 0,
             child: None,
             as_root: false,
@@ -132,6 +135,12 @@ impl Site {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// A variable for the server's environment.
+    #[allow(dead_code, reason = "not every test that uses this file asks")]
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// The process of the running server.
@@ -252,6 +261,7 @@ impl Site {
         let mut command = self.command(self.kind.program());
         command.arg("-d").arg(self.root()).arg("-f").arg(self.root().join("httpd.conf"));
         command.arg("-C").arg(format!("Include {}/conf/preamble.conf", self.root().display()));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         if self.kind == Kind::Apache {
             command.arg("-DORACLE");
         }

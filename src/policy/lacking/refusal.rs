@@ -57,6 +57,9 @@ impl Compiler<'_> {
 
     /// A refusal: at the end of reading, or at once in `.htaccess`, where it makes the answer 500.
     pub(in crate::policy) fn refuse(&mut self, what: &str, module: &str, node: &Node, at: At<'_>) -> Applied {
+        if self.never_serves(at) {
+            return Ok(());
+        }
         let bare = what.trim_start_matches('<');
         let message = format!(
             "{bare} needs {module}, which rachis does not have; ignored, it could open what it is to close"

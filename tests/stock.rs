@@ -1,0 +1,324 @@
+//! Stock configurations boot unchanged and answer alike: what distributions and test suites ship, in
+//! their shape. With `ORACLE=1` Apache is asked the same.
+
+#[allow(dead_code)]
+#[path = "support/server.rs"]
+mod server;
+
+use server::{Kind, Site};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    path::Path,
+    time::Duration,
+};
+
+/// A program that tells what it was given.
+const PROGRAM: &[u8] = b"#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\necho \"ran ${SCRIPT_NAME} ${PATH_INFO-} ${EXPORTED-unset} ${EMPTY-unset}\"\n";
+
+const PAGES: [(&str, &str); 7] = [
+    ("htdocs/index.html", "front page\n"),
+    ("htdocs/.htaccess", ""),
+    ("htdocs/a.txt", "plain\n"),
+    ("htdocs/b.tgz", "packed\n"),
+    ("phpmyadmin/index.html", "for the few\n"),
+    ("share/cgit/cgit.css", "css\n"),
+    ("share/javascript/x.js", "js\n"),
+];
+
+const PROGRAMS: [&str; 5] = [
+    "cgi-bin/env.cgi",
+    "cgi-bin/test",
+    "share/gitweb/gitweb.cgi",
+    "share/cgit/cgit.cgi",
+    "share/man/man2html",
+];
+
+/// Modules that Debian's Apache has built in, and that its LoadModule therefore refuses.
+const BUILT_IN: [&str; 5] = ["log_config", "logio", "unixd", "version", "watchdog"];
+
+/// A path, the status, and what the answer holds.
+type Request = (&'static str, u16, &'static str);
+
+#[track_caller]
+fn check(conf: &str, requests: &[Request]) {
+    answers(Kind::Rachis, conf, requests);
+    if std::env::var_os("ORACLE").is_some() {
+        server::demand_apache();
+        answers(Kind::Apache, conf, requests);
+    }
+}
+
+#[track_caller]
+fn answers(kind: Kind, conf: &str, requests: &[Request]) {
+    let mut site = furnished(kind);
+    boot(&mut site, kind, conf);
+    ask(&site, kind, requests);
+    site.stop();
+}
+
+fn furnished(kind: Kind) -> Site {
+    let site = Site::new(kind).expect("an empty site");
+    site.write("conf/preamble.conf", b"", 0o644).expect("nothing before the configuration");
+    site.write("conf/magic", b"", 0o644).expect("an empty magic file");
+    for (path, text) in PAGES {
+        site.write(path, text.as_bytes(), 0o644).expect("a page");
+    }
+    PROGRAMS.iter().for_each(|path| site.write(path, PROGRAM, 0o755).expect("a program"));
+    std::os::unix::fs::symlink("/usr/lib/apache2/modules", site.root().join("modules")).expect("a link");
+    site
+}
+
+/// Starts the server; a port is known only then, so it gets its configuration by a variable.
+#[track_caller]
+fn boot(site: &mut Site, kind: Kind, conf: &str) {
+    let loads =
+        |line: &str| BUILT_IN.iter().any(|name| line.starts_with(&format!("LoadModule {name}_module ")));
+    let lines = conf.lines().filter(|line| kind == Kind::Rachis || !loads(line));
+    let conf = lines.map(|line| format!("{line}\n")).collect::<String>().replace("$PORT", "${PORT}");
+    let conf = site.fill(&conf);
+    site.configure(&conf, &[]).expect("a configuration");
+    if let Err(said) = site.start() {
+        panic!("{said}");
+    }
+}
+
+#[track_caller]
+fn ask(site: &Site, kind: Kind, requests: &[Request]) {
+    for (path, status, part) in requests {
+        let answer = get(site.port(), path).unwrap_or_else(|error| {
+            let log = fs::read_to_string(site.root().join("logs/error_log")).unwrap_or_default();
+            panic!("{}: {path}: {error}\n{log}", kind.name())
+        });
+        let right = answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(&site.fill(part));
+        assert!(right, "{}: {path} is not {status} with {part:?}:\n{answer}", kind.name());
+    }
+}
+
+fn get(port: u16, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[test]
+fn upstream() {
+    check(
+        include_str!("stock/upstream.conf"),
+        &[
+            ("/", 200, "front page"),
+            ("/", 200, "Content-Type: text/html"),
+            ("/a.txt", 200, "plain"),
+            ("/b.tgz", 200, "Content-Type: application/x-gzip"),
+            ("/nothing", 404, "<title>404 Not Found</title>"),
+            ("/.htaccess", 403, "403 Forbidden"),
+            ("/cgi-bin/test", 200, "ran /cgi-bin/test"),
+            ("/server-status", 403, "403 Forbidden"),
+        ],
+    );
+}
+
+#[test]
+fn red_hat() {
+    check(
+        include_str!("stock/redhat.conf"),
+        &[
+            ("/", 200, "front page"),
+            ("/", 200, "Content-Type: text/html; charset=UTF-8"),
+            ("/a.txt", 200, "Content-Type: text/plain; charset=UTF-8"),
+            ("/.htaccess", 403, "403 Forbidden"),
+            ("/cgi-bin/test/more", 200, "ran /cgi-bin/test /more"),
+            ("/nothing", 404, "404 Not Found"),
+        ],
+    );
+}
+
+#[test]
+fn xampp() {
+    check(
+        include_str!("stock/xampp.conf"),
+        &[
+            ("/", 200, "front page"),
+            ("/phpmyadmin/", 403, "not from here"),
+            ("/XAMPP/x", 403, "only from the local network"),
+            ("/cgi-bin/env.cgi", 200, "ran /cgi-bin/env.cgi"),
+            ("/b.tgz", 200, "Content-Type: application/x-gzip"),
+        ],
+    );
+}
+
+#[test]
+fn test_suites() {
+    check(
+        include_str!("stock/tests.conf"),
+        &[
+            ("/dumb/a.txt", 200, "plain"),
+            ("/smart/test.cgi", 200, "ran /smart/test.cgi / yes "),
+            ("/smart_renamed/x", 200, "ran /smart_renamed /x renamed unset"),
+            ("/one_time/y", 200, "ran /one_time /y unset unset"),
+            ("/away", 302, "Location: http://127.0.0.1:"),
+        ],
+    );
+}
+
+#[test]
+fn snippets_of_packages() {
+    check(
+        include_str!("stock/snippets.conf"),
+        &[
+            ("/gitweb/", 200, "ran /gitweb/gitweb.cgi"),
+            ("/cgit", 302, "Location: http://localhost"),
+            ("/cgit/repo/log", 200, "ran /cgit /repo/log"),
+            ("/cgit-css/cgit.css", 200, "css"),
+            ("/man/man2html", 200, "ran /man/man2html"),
+            ("/smokeping/smokeping.cgi", 200, "ran /smokeping/smokeping.cgi"),
+            ("/javascript/x.js", 200, "js"),
+            ("/a.txt", 403, ""),
+        ],
+    );
+}
+
+/// Debian's own files, where they are installed: only the port and the pages are elsewhere.
+#[test]
+fn debian() {
+    if !Path::new("/etc/apache2/apache2.conf").exists() {
+        println!("left out: Debian's configuration is not here");
+        return;
+    }
+    debian_with(Kind::Rachis);
+    if std::env::var_os("ORACLE").is_some() {
+        debian_with(Kind::Apache);
+    }
+}
+
+fn debian_with(kind: Kind) {
+    let mut site = furnished(kind);
+    let root = site.root().join("etc");
+    let copy = format!(
+        "cp -rL /etc/apache2 {0} && sed -i 's/^Listen 80$/Listen 127.0.0.1:${{PORT}}/' {0}/ports.conf &&
+         sed -i 's/:80>/:*>/; s#/var/www/html#{1}/htdocs#' {0}/sites-enabled/*.conf && sed -i 's#/var/www/#{1}/#' {0}/apache2.conf",
+        root.display(),
+        site.root().display(),
+    );
+    site.shell(&copy).expect("a copy of Debian's configuration");
+    for (name, path) in [
+        ("APACHE_RUN_DIR", "logs"),
+        ("APACHE_LOCK_DIR", "logs"),
+        ("APACHE_LOG_DIR", "logs"),
+        ("APACHE_PID_FILE", "logs/apache2.pid"),
+    ] {
+        let path = site.root().join(path).display().to_string();
+        site.set_variable(name, &path);
+    }
+    site.set_variable("APACHE_RUN_USER", "www-data");
+    site.set_variable("APACHE_RUN_GROUP", "www-data");
+    let main = fs::read_to_string(root.join("apache2.conf")).expect("Debian's main file");
+    let whole = format!("ServerRoot \"{}\"\n{main}", root.display());
+    boot(&mut site, kind, &whole);
+    let requests = [
+        ("/", 200, "front page"),
+        ("/a.txt", 200, "Content-Type: text/plain"),
+        ("/.htaccess", 403, "403 Forbidden"),
+        ("/nothing", 404, "404 Not Found"),
+        ("/b.tgz", 200, "Content-Type: application/x-gzip"),
+    ];
+    ask(&site, kind, &requests);
+    site.stop();
+}
+
+/// What rachis alone says of a configuration: the first line that is no warning, or nothing if it is taken.
+#[track_caller]
+fn refused(lines: &str, expected: Option<&str>) {
+    let mut site = furnished(Kind::Rachis);
+    let modules =
+        ["authn_core", "authz_user", "allowmethods", "ssl", "rewrite", "proxy", "remoteip", "headers", "php"];
+    let loads = modules.map(|name| format!("LoadModule {name}_module x.so\n")).concat();
+    let conf = format!(
+        "ServerName x\nListen 8080\nDocumentRoot htdocs\n{loads}LoadModule authz_core_module x.so\n{lines}"
+    );
+    site.configure(&conf, &[]).expect("a configuration");
+    let (said, code) = site.run(&["-t"]).expect("it ends");
+    let line = said.lines().nth(1).unwrap_or_default();
+    match expected {
+        Some(what) => {
+            let message = "which rachis does not have; ignored, it could open what it is to close";
+            assert_eq!((line, code), (format!("{what}, {message}").as_str(), 1), "{said}");
+        }
+        None => assert_eq!((said.as_str(), code), ("Syntax OK\n", 0)),
+    }
+}
+
+#[test]
+fn authentication_is_not_ignored() {
+    let place = |inner: &str| format!("<Location /x>\n{inner}\n</Location>\n");
+    refused(&place("AuthType Basic"), Some("AuthType needs mod_authn_core"));
+    refused(&place("AuthType None"), None);
+    refused(&place("Require valid-user"), Some("Require valid-user needs mod_authz_user"));
+    refused(&place("<Limit POST>\nRequire user a b\n</Limit>"), Some("Require user needs mod_authz_user"));
+}
+
+#[test]
+fn access_control_is_not_ignored() {
+    refused("<Location /x>\nAllowMethods GET\n</Location>\n", Some("AllowMethods needs mod_allowmethods"));
+    refused("<Location /x>\nAllowMethods reset\n</Location>\n", None);
+    refused("RemoteIPHeader X-Client-IP\n", Some("RemoteIPHeader needs mod_remoteip"));
+}
+
+#[test]
+fn encryption_is_not_ignored_where_somebody_listens() {
+    refused("SSLEngine on\n", Some("SSLEngine needs mod_ssl"));
+    refused("SSLEngine off\n", None);
+    refused("<VirtualHost *:8080>\nSSLEngine on\n</VirtualHost>\n", Some("SSLEngine needs mod_ssl"));
+    refused("<VirtualHost *:443>\nSSLEngine on\n</VirtualHost>\n", None);
+    refused("<VirtualHost *:443 *:8080>\nSSLEngine on\n</VirtualHost>\n", Some("SSLEngine needs mod_ssl"));
+    refused("<Directory />\nSSLRequireSSL\n</Directory>\n", Some("SSLRequireSSL needs mod_ssl"));
+}
+
+#[test]
+fn what_hides_files_is_not_ignored() {
+    refused("RewriteRule secret - [F]\n", Some("RewriteRule needs mod_rewrite"));
+    refused("RewriteRule ^/a$ https://localhost/b [R=301]\n", None);
+    refused("ProxyPass / http://localhost:8081/\n", Some("ProxyPass needs mod_proxy"));
+    refused("<Proxy *>\nAuthType Basic\nRequire valid-user\n</Proxy>\n", None);
+}
+
+#[test]
+fn what_can_be_ignored_is() {
+    refused("Header set X-A b\n<IfModule mod_headers.c>\nHeader unset X-A\n</IfModule>\n", None);
+}
+
+#[test]
+fn place_and_arguments_are_still_checked() {
+    let mut site = furnished(Kind::Rachis);
+    let conf = "ServerName x\nListen 8080\nLoadModule rewrite_module x.so\nRewriteEngine maybe\n";
+    site.configure(conf, &[]).expect("a configuration");
+    let (said, code) = site.run(&["-t"]).expect("it ends");
+    assert!(code == 1 && said.contains("\nRewriteEngine must be On or Off\n"), "{said}");
+    let conf = conf.replace("RewriteEngine maybe", "<Location /x>\nRewriteMap a txt:b\n</Location>");
+    site.configure(&conf, &[]).expect("a configuration");
+    let (said, code) = site.run(&["-t"]).expect("it ends");
+    assert!(code == 1 && said.contains("\nRewriteMap not allowed in <Location> context\n"), "{said}");
+}
+
+#[test]
+fn programs_of_lacking_handlers_are_not_shown() {
+    let conf = "Listen 127.0.0.1:$PORT\nServerName x\nPidFile logs/pid\nErrorLog logs/error_log\nDocumentRoot htdocs\n\
+                LoadModule php_module x.so\nLoadModule authz_core_module x.so\nLoadModule mime_module x.so\n\
+                TypesConfig conf/mime.types\n<FilesMatch \\.txt$>\nSetHandler application/x-httpd-php\n</FilesMatch>\n\
+                AddType application/x-httpd-php .html\nphp_admin_value a b\n";
+    let mut site = furnished(Kind::Rachis);
+    boot(&mut site, Kind::Rachis, conf);
+    ask(&site, Kind::Rachis, &[("/a.txt", 500, ""), ("/index.html", 500, ""), ("/b.tgz", 200, "packed")]);
+    site.stop();
+    let log = fs::read_to_string(site.root().join("logs/error_log")).expect("an error log");
+    assert_eq!(
+        log.matches("php_admin_value has no effect: rachis does not have mod_php (").count(),
+        1,
+        "{log}"
+    );
+}
