@@ -458,3 +458,29 @@ fn k_start_fails_where_nothing_can_be_bound() {
     assert!(err.starts_with(&first), "{err}");
     drop(background);
 }
+
+#[test]
+fn dump_gives_the_tree_and_the_servers() {
+    let dir =
+        site("<VirtualHost *:80>\n    ServerName \"a.example\"\n</VirtualHost>\nServerTokens Nonsense\n");
+    let path = dir.path().join("httpd.conf").display().to_string();
+    let (code, out, _) = rachis_with(&["dump", "--json", "-f", &path]);
+    let dump: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((code, dump["status"].as_str()), (1, Some("failed")));
+    let parsed = dump["config"][0]["parsed"].as_array().expect("a list");
+    let host = parsed.iter().find(|node| node["directive"] == "VirtualHost").expect("the virtual host");
+    assert_eq!((&host["args"][0], &host["block"][0]["args"][0]), (&"*:80".into(), &"a.example".into()));
+    assert_eq!(dump["servers"][1]["name"], "a.example");
+    assert_eq!(dump["errors"][0]["id"], "RX0253");
+}
+
+#[test]
+fn a_configuration_may_come_on_standard_input() {
+    let mut command = rachis();
+    command.args(["-t", "-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("rachis");
+    child.stdin.take().expect("a pipe").write_all(b"ServerName x\nNonsense\n").expect("read");
+    let (code, _, errors) = told(&child.wait_with_output().expect("it ends"));
+    assert_eq!(code, 1);
+    assert!(errors.starts_with("AH00526: Syntax error on line 2 of (standard input):\n"), "{errors}");
+}

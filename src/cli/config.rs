@@ -17,6 +17,7 @@ use crate::{
 };
 use bstr::BString;
 use std::{
+    io::Read,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -115,11 +116,23 @@ pub struct Loaded {
 pub fn load_options(options: &Options, origin: &Origin) -> LoadOptions {
     LoadOptions {
         server_root: bytes(&origin.root),
-        file: ConfigFile::Path(bytes(&origin.path())),
+        file: if options.config_file.as_deref() == Some(b"-") {
+            standard_input()
+        } else {
+            ConfigFile::Path(bytes(&origin.path()))
+        },
         pre: options.before.clone(),
         post: options.after.clone(),
         defines: options.defines.iter().map(|name| name.as_slice().into()).collect(),
     }
+}
+
+/// `-f -`, which Apache does not have: for configurations that another program makes.
+fn standard_input() -> ConfigFile {
+    let mut text = Vec::new();
+    // What cannot be read is an empty configuration, and says so for want of a Listen.
+    let _ = std::io::stdin().lock().read_to_end(&mut text);
+    ConfigFile::Text("(standard input)".into(), text)
 }
 
 /// A path as bytes.

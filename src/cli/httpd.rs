@@ -7,7 +7,7 @@ use super::{
     report, version,
 };
 use crate::modules;
-use std::{ffi::OsString, fs::OpenOptions, process::ExitCode};
+use std::{ffi::OsString, fs::OpenOptions, mem::ManuallyDrop, process::ExitCode};
 
 /// Does what httpd does with these arguments.
 pub(super) fn main(arguments: &[OsString]) -> ExitCode {
@@ -27,7 +27,9 @@ pub(super) fn main(arguments: &[OsString]) -> ExitCode {
         Some(Print::Modules) => return print(&version::compiled_in(modules::ALL)),
         None => {}
     }
-    let mut loaded = config::load(&config::load_options(&options, &origin));
+    // Never given back piece by piece, which for ten thousand hosts takes a tenth of the time: the
+    // process ends with it.
+    let mut loaded = ManuallyDrop::new(config::load(&config::load_options(&options, &origin)));
     if options.skip_document_root {
         loaded.diagnostics.retain(|found| !is_document_root_check(found));
     }

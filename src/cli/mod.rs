@@ -4,6 +4,7 @@
 mod check;
 mod config;
 mod dump;
+mod dump_json;
 mod explain;
 mod httpd;
 mod local_host;
@@ -18,7 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf, process::ExitCode};
 
 /// The subcommands; any other first argument belongs to httpd's options.
-const COMMANDS: [&str; 6] = ["explain", "check", "run", "help", "--help", "--version"];
+const COMMANDS: [&str; 7] = ["explain", "check", "run", "dump", "help", "--help", "--version"];
 
 /// A web server that reads Apache's httpd.conf and .htaccess unchanged, and explains every decision.
 ///
@@ -38,6 +39,8 @@ enum Command {
     Explain(explain::Explain),
     /// Report everything that is wrong with a configuration, in one run.
     Check(check::Check),
+    /// Print a configuration and the servers that come of it as JSON.
+    Dump(dump_json::Dump),
     /// Serve a directory without any configuration.
     Run(run::Run),
 }
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Explain(explain) => explain.run(),
         Command::Check(check) => check.run(),
+        Command::Dump(dump) => dump.run(),
         Command::Run(run) => run.run(),
     }
 }

@@ -217,13 +217,10 @@ impl ByName {
     fn add_alias(&mut self, index: usize, name: Vec<u8>) {
         let plain = |text: &[u8]| !text.iter().any(|byte| matches!(byte, b'*' | b'?'));
         let (map, key) = match name.as_slice() {
-            name if plain(name) => (&mut self.names, name),
+            whole if plain(whole) => (&mut self.names, whole),
             [b'*', rest @ ..] if rest.first() == Some(&b'.') && plain(rest) => (&mut self.suffixes, rest),
             [rest @ .., b'*'] if rest.last() == Some(&b'.') && plain(rest) => (&mut self.prefixes, rest),
-            name => {
-                self.patterns.push((name.into(), index));
-                return;
-            }
+            _ => return self.patterns.push((name.into(), index)),
         };
         map.entry(key.into()).or_insert(index);
     }

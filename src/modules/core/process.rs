@@ -143,8 +143,8 @@ const MUTEX_TYPES: [&str; 13] = [
 ];
 
 fn check_mutex(word: &crate::syntax::Word, none: bool) -> Applied {
-    let known = |name: &&str| is(&word.text, name);
-    if !is(&word.text, "OmitPID") && !MUTEX_TYPES.iter().any(known) {
+    let known = |name: &str| is(&word.text, name);
+    if !is(&word.text, "OmitPID") && !MUTEX_TYPES.iter().any(|name| known(name)) {
         let message = format!("Mutex type {} is not valid", word.text);
         return Err(Mistake::new(message).id("RX0279").at(word.span, "no module has such a lock"));
     }
