@@ -4,13 +4,14 @@
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long a server may take to start, and to stop.
@@ -360,10 +361,18 @@ impl Drop for Site {
     }
 }
 
-/// A port that is free now. Another process may take it before the server does; then [`Site::start`] tries the next.
+/// A port that is free now, and that no other site of this run was given: two that start at the same time must not
+/// take each other's server for their own. Another process may still take it; then [`Site::start`] tries the next.
 fn free_port() -> Result<u16, String> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|e| e.to_string())?;
-    Ok(listener.local_addr().map_err(|e| e.to_string())?.port())
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    for _ in 0..100 {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|e| e.to_string())?;
+        let port = listener.local_addr().map_err(|e| e.to_string())?.port();
+        if GIVEN.lock().map_err(|e| e.to_string())?.insert(port) {
+            return Ok(port);
+        }
+    }
+    Err("the system has no port that was not used before".to_string())
 }
 
 fn own(path: &Path) -> Result<(), String> {
