@@ -16,10 +16,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("http", &[]),
     ("syntax", &["diag", "system"]),
     ("policy", &["syntax", "diag", "system"]),
-    ("engine", &["policy", "http", "diag", "system", "syntax"]),
+    ("engine", &["policy", "http", "diag", "system"]),
     ("modules", &["engine", "policy", "http", "diag", "system", "syntax"]),
     ("server", &["engine", "policy", "http", "system", "diag"]),
-    ("explain", &["engine", "policy", "diag", "http", "system", "syntax", "modules"]),
+    ("explain", &["engine", "policy", "syntax", "http", "diag", "system"]),
 ];
 
 /// A source file with its text, tests cut off.

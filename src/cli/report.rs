@@ -70,9 +70,11 @@ pub fn warnings(diagnostics: &[Diagnostic]) {
         if let Apache::Plain(text) | Apache::Program(text) = &found.apache {
             let now = chrono::Local::now().format("%a %b %d %H:%M:%S%.6f %Y");
             let pid = std::process::id();
-            let level = if level_of(text) == 3 { "error" } else { "warn" };
-            let head =
-                module_of(text).map(|module| format!("[{now}] [{module}:{level}] [pid {pid}:tid {pid}] "));
+            let level = if found.logged_as.error { "error" } else { "warn" };
+            let head = found
+                .logged_as
+                .module
+                .map(|module| format!("[{now}] [{module}:{level}] [pid {pid}:tid {pid}] "));
             let text = named(text);
             say(&format!("{}{text}\n", head.unwrap_or_default()));
         }
@@ -86,11 +88,11 @@ pub fn logged_warnings(loaded: &Loaded) -> Vec<LogEntry> {
     let warnings = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Warning);
     let entry = |found: &Diagnostic| {
         let (module, text) = match &found.apache {
-            Apache::Plain(text) | Apache::Program(text) => (module_of(text)?, text.clone()),
+            Apache::Plain(text) | Apache::Program(text) => (found.logged_as.module?, text.clone()),
             Apache::Silent if matches!(found.id, "RX0207" | "RX0208") => ("core", placed(found, loaded)),
             Apache::Silent => return None,
         };
-        let level = level_of(&text);
+        let level = if found.logged_as.error { 3 } else { 4 };
         Some(LogEntry { level, module, os_error: None, number: "", text: text.into(), explanation: None })
     };
     warnings.filter_map(entry).collect()
@@ -100,30 +102,6 @@ fn placed(found: &Diagnostic, loaded: &Loaded) -> String {
     let place = found.span().map(|span| loaded.sources().place(span));
     let place = place.map(|place| format!(" ({}:{})", place.file, place.line)).unwrap_or_default();
     format!("{}{place}", found.headline)
-}
-
-/// The module whose warning it is, by its number; none for those of the start (APLOG_STARTUP), which
-/// Apache prints bare.
-fn module_of(text: &str) -> Option<&'static str> {
-    match number_of(text) {
-        Some(112 | 497..=533 | 548 | 556..=558) => None,
-        Some(671) => Some("alias"),
-        Some(1506) => Some("env"),
-        Some(1574) => Some("so"),
-        Some(2793..=2802 | 2989) => Some("macro"),
-        _ => Some("core"),
-    }
-}
-
-/// Names without an address are errors to Apache, though it goes on.
-fn level_of(text: &str) -> u8 {
-    if matches!(number_of(text), Some(547 | 549)) { 3 } else { 4 }
-}
-
-/// The number behind `AH`, which may follow the system's error.
-fn number_of(text: &str) -> Option<u32> {
-    let text = if text.starts_with('(') { text.get(text.find(": AH")? + 2..)? } else { text };
-    text.strip_prefix("AH")?.get(..5)?.parse().ok()
 }
 
 /// `2 errors, 1 warning`, or that nothing was found.
@@ -146,18 +124,5 @@ pub fn finding(diagnostic: &Diagnostic, sources: &Sources, format: super::Format
         super::Format::Full => format!("{}\n", render::full(diagnostic, sources, color)),
         super::Format::Concise => format!("{}\n", render::concise(diagnostic, sources)),
         super::Format::Json => format!("{}\n", render::json(diagnostic, sources)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::module_of;
-
-    #[test]
-    fn warnings_bear_the_name_of_their_module() {
-        assert_eq!(module_of("AH00111: Config variable ${X} is not defined"), Some("core"));
-        assert_eq!(module_of("AH01574: module alias_module is already loaded, skipping"), Some("so"));
-        assert_eq!(module_of("AH00548: NameVirtualHost has no effect"), None);
-        assert_eq!(module_of("AH00509: WARNING: ThreadsPerChild of 0 not allowed"), None);
     }
 }

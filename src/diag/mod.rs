@@ -31,6 +31,15 @@ pub enum Apache {
     Silent,
 }
 
+/// How Apache's log marks a warning of the configuration: `[env:warn]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoggedAs {
+    /// The module as the log names it; `None`: the line stands bare, as messages of the start do.
+    pub module: Option<&'static str>,
+    /// Whether Apache calls it an error, though it goes on.
+    pub error: bool,
+}
+
 /// A piece of source with what is to be said about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
@@ -69,6 +78,8 @@ pub struct Diagnostic {
     pub headline: String,
     /// What Apache prints for it.
     pub apache: Apache,
+    /// For a warning: how Apache's log marks that.
+    pub logged_as: LoggedAs,
     /// The first label is where the mistake is; the others are context.
     pub labels: Vec<Label>,
     /// Why it is so: whole sentences.
@@ -86,6 +97,7 @@ impl Diagnostic {
             severity,
             headline: headline.into(),
             apache: Apache::Silent,
+            logged_as: LoggedAs { module: Some("core"), error: false },
             labels,
             notes: Vec::new(),
             fix: None,
@@ -105,6 +117,24 @@ impl Diagnostic {
     /// Says what Apache prints for the same mistake.
     pub fn with_apache(mut self, apache: Apache) -> Self {
         self.apache = apache;
+        self
+    }
+
+    /// Names the module whose warning it is in Apache's log, if not core's.
+    pub fn logged_by(mut self, module: &'static str) -> Self {
+        self.logged_as.module = Some(module);
+        self
+    }
+
+    /// Says that Apache's log has it without time and module.
+    pub fn logged_bare(mut self) -> Self {
+        self.logged_as.module = None;
+        self
+    }
+
+    /// Says that Apache's log calls it an error.
+    pub fn logged_as_error(mut self) -> Self {
+        self.logged_as.error = true;
         self
     }
 

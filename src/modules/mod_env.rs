@@ -95,6 +95,7 @@ fn pass_env(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
             let warning =
                 Diagnostic::warning("RX0330", args.at(0), format!("PassEnv variable {name} was undefined"))
                     .with_apache(Apache::Plain(apache))
+                    .logged_by("env")
                     .with_label("not in the environment that the server was started with");
             place.warn(warning);
         }

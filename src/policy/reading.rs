@@ -149,6 +149,7 @@ impl Stage for Loader {
             let text = format!("AH01574: module {shown} is already loaded, skipping");
             let warning = Diagnostic::warning("RX0206", at, format!("module {shown} is loaded twice"))
                 .with_apache(Apache::Plain(text))
+                .logged_by("so")
                 .with_edit("remove the line", at, "");
             return Ok(vec![warning]);
         }

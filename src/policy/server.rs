@@ -122,6 +122,7 @@ fn without_name(ip: IpAddr, span: Span) -> Diagnostic {
     );
     Diagnostic::warning("RX0277", span, format!("{ip} has no name, and this server has no ServerName"))
         .with_apache(Apache::Plain(text))
+        .logged_as_error()
         .with_advice("give it a ServerName")
 }
 

@@ -115,7 +115,7 @@ fn document_root(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     if !place.is_directory(&path) && place.is_virtual_host() {
         let text = format!("AH00112: Warning: DocumentRoot [{path}] does not exist");
         let warning = Diagnostic::warning("RX0246", args.at(0), format!("there is no directory {path}"));
-        place.warn(warning.with_apache(Apache::Plain(text)));
+        place.warn(warning.with_apache(Apache::Plain(text)).logged_bare());
     } else if !place.is_directory(&path) {
         let message = format!("DocumentRoot '{path}' is not a directory, or is not readable");
         let mistake = Mistake::new(message).id("RX0246").at(args.at(0), "no such directory");
@@ -219,6 +219,7 @@ fn name_virtual_host(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     );
     let warning = Diagnostic::warning("RX0252", args.span, "NameVirtualHost has no effect")
         .with_apache(Apache::Plain(text))
+        .logged_bare()
         .with_note("Virtual hosts of one address are told apart by name without it.")
         .with_edit("remove the line", args.span, "");
     place.warn(warning);

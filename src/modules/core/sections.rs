@@ -257,6 +257,7 @@ fn unknown_host(word: &Word, why: &str) -> crate::diag::Diagnostic {
     let text = format!("{why}: AH00547: Could not resolve host name {host} -- ignoring!");
     Diagnostic::warning("RX0220", word.span, format!("the host name {host} has no address"))
         .with_apache(Apache::Plain(text))
+        .logged_as_error()
         .with_label("this address is left out")
         .with_advice("name the address itself, or `*`; host names belong into ServerName")
 }

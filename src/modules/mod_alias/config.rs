@@ -151,6 +151,7 @@ fn warn_of_overlap(place: &mut Place<'_, '_>, args: &Args<'_>, pattern: &Pattern
     let headline = format!("{} {fake} will never match: an earlier line takes it", args.node.name);
     let warning = Diagnostic::warning("RX0302", args.at(0), headline)
         .with_apache(Apache::Plain(apache))
+        .logged_by("alias")
         .with_context(earlier.at, "this one is asked first")
         .with_advice("put the longer path first");
     place.warn(warning);

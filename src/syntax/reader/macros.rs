@@ -132,7 +132,8 @@ impl Reader<'_> {
             let diagnostic =
                 Diagnostic::warning("RX0061", name.span, format!("macro {} is defined twice", old.name))
                     .with_context(old.at, "first here")
-                    .with_apache(Apache::Plain(text));
+                    .with_apache(Apache::Plain(text))
+                    .logged_by("macro");
             self.out.diagnostics.push(diagnostic.with_note("uses from here on get the second definition"));
         }
         if found.name.first().is_some_and(|byte| PREFIXES.contains(byte)) {
@@ -398,7 +399,8 @@ impl Reader<'_> {
     }
 
     fn macro_warning(&mut self, id: &'static str, at: Span, headline: &str, text: String) {
-        self.out.diagnostics.push(Diagnostic::warning(id, at, headline).with_apache(Apache::Plain(text)));
+        let warning = Diagnostic::warning(id, at, headline).with_apache(Apache::Plain(text));
+        self.out.diagnostics.push(warning.logged_by("macro"));
     }
 
     fn trailing(&mut self, after: &[u8], at: Span, place: &(String, u32), what: &str) {
