@@ -104,6 +104,15 @@ fn what_is_nested_too_deeply_is_an_error() {
         let text = format!("<{section}>\n").repeat(3000);
         properties::htaccess(text.as_bytes());
         properties::syntax(text.as_bytes());
+        // The deepest sections that are taken, with the deepest condition inside.
+        let deepest = format!(
+            "{}<If \"{}true{}\">\n",
+            format!("<{section}>\n").repeat(62),
+            "(".repeat(99),
+            ")".repeat(99)
+        );
+        properties::htaccess(deepest.as_bytes());
+        properties::syntax(deepest.as_bytes());
     }
 }
 

@@ -301,6 +301,10 @@ impl Main {
     }
 }
 
+/// A worker's stack, in bytes: `.htaccess` files and conditions nest as deep as their readers let
+/// them, many times less than this. Only what is used of it takes memory.
+const STACK: usize = 8 * 1024 * 1024;
+
 /// The level of what is not wrong at all.
 const NOTICE: u8 = 5;
 
@@ -362,7 +366,8 @@ fn start_workers(
                 event_loop.run();
             }
         };
-        threads.push(thread::Builder::new().name(format!("worker {id}")).spawn(work).map_err(failed)?);
+        let worker = thread::Builder::new().name(format!("worker {id}")).stack_size(STACK);
+        threads.push(worker.spawn(work).map_err(failed)?);
     }
     Ok((posts, threads))
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Sections nested deeper than this are not opened; Apache has no limit but its stack.
-const MAX_DEPTH: usize = 256;
+const MAX_DEPTH: usize = 64;
 
 impl Reader<'_> {
     /// Reads one line.
