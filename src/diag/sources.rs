@@ -1,6 +1,6 @@
 //! Source texts by number, and places in them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Number of a source text in a [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,8 +52,8 @@ pub struct Place<'a> {
 struct Source {
     name: String,
     text: Arc<[u8]>,
-    /// Byte offset at which each line starts.
-    lines: Vec<u32>,
+    /// Byte offset at which each line starts; found when a place is first asked for.
+    lines: OnceLock<Vec<u32>>,
     /// Number that the first line has: 1, but more for a text cut out of another.
     first_line: u32,
 }
@@ -110,6 +110,11 @@ impl Sources {
         self.files.get(id.0 as usize).map_or(&[], |s| &s.text)
     }
 
+    /// The whole text, to be held beyond this borrow; empty for a number that is not known.
+    pub fn shared(&self, id: FileId) -> Arc<[u8]> {
+        self.files.get(id.0 as usize).map_or_else(Arc::default, |s| Arc::clone(&s.text))
+    }
+
     /// The name under which the text was read.
     pub fn name(&self, id: FileId) -> &str {
         self.files.get(id.0 as usize).map_or("(built in)", |s| &s.name)
@@ -127,7 +132,7 @@ impl Sources {
         match self.files.get(span.file.0 as usize) {
             Some(source) => {
                 let index = source.line_index(span.start);
-                let column = span.start - source.lines[index] + 1;
+                let column = span.start - source.lines()[index] + 1;
                 Place { file: &source.name, line: source.first_line + index as u32, column }
             }
             None => Place { file: "(built in)", line: 0, column: 0 },
@@ -143,9 +148,9 @@ impl Sources {
     /// where the span leaves the text.
     pub fn line_range(&self, span: Span) -> std::ops::Range<usize> {
         let Some(source) = self.files.get(span.file.0 as usize) else { return 0..0 };
-        let start = source.lines[source.line_index(span.start)] as usize;
+        let start = source.lines()[source.line_index(span.start)] as usize;
         let last = source.line_index(span.end.saturating_sub(1).max(span.start));
-        let end = source.lines.get(last + 1).map_or(source.text.len(), |&n| n as usize);
+        let end = source.lines().get(last + 1).map_or(source.text.len(), |&n| n as usize);
         start.min(end)..end
     }
 
@@ -153,8 +158,8 @@ impl Sources {
     pub fn source_line(&self, span: Span) -> &[u8] {
         let Some(source) = self.files.get(span.file.0 as usize) else { return &[] };
         let index = source.line_index(span.start);
-        let start = source.lines[index] as usize;
-        let end = source.lines.get(index + 1).map_or(source.text.len(), |&n| n as usize);
+        let start = source.lines()[index] as usize;
+        let end = source.lines().get(index + 1).map_or(source.text.len(), |&n| n as usize);
         let line = &source.text[start..end];
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         line.strip_suffix(b"\r").unwrap_or(line)
@@ -163,14 +168,19 @@ impl Sources {
 
 impl Source {
     fn new(name: String, text: Arc<[u8]>) -> Self {
-        let mut lines = vec![0];
-        let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-        lines.extend(ends.filter_map(|(at, _)| u32::try_from(at + 1).ok()));
-        Source { name, text, lines, first_line: 1 }
+        Source { name, text, lines: OnceLock::new(), first_line: 1 }
+    }
+
+    fn lines(&self) -> &[u32] {
+        self.lines.get_or_init(|| {
+            let ends = self.text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+            let starts = ends.filter_map(|(at, _)| u32::try_from(at + 1).ok());
+            std::iter::once(0).chain(starts).collect()
+        })
     }
 
     fn line_index(&self, at: u32) -> usize {
-        self.lines.partition_point(|&start| start <= at).saturating_sub(1)
+        self.lines().partition_point(|&start| start <= at).saturating_sub(1)
     }
 }
 

@@ -103,7 +103,7 @@ impl Requirement for Local {
 /// Names may hold expressions, so the words are cut for each request anew.
 fn names(place: &Place<'_, '_>, text: &Text) -> Result<Expr, Mistake> {
     let options = place.expression_options();
-    expr::parse(&text.bytes, expr::Mode::String, options).map_err(|error| {
+    expr::parse(text.bytes(), expr::Mode::String, options).map_err(|error| {
         Mistake::new(format!("Cannot parse expression in require line: {}", error.message))
             .id("RX0413")
             .at(text.span(error.place), "")
@@ -125,7 +125,7 @@ fn words(text: &[u8]) -> Vec<BString> {
 }
 
 fn host(place: &mut Place<'_, '_>, text: &Text) -> Result<Parsed, Mistake> {
-    Ok(parsed(Host { names: names(place, text)?, line: text.bytes.clone() }))
+    Ok(parsed(Host { names: names(place, text)?, line: text.bytes().to_owned() }))
 }
 
 #[derive(Debug)]

@@ -76,7 +76,7 @@ fn location_section(place: &mut Place<'_, '_>, args: &Args<'_>) -> crate::policy
 }
 
 fn section_path(args: &Args<'_>) -> BString {
-    args.node.args.trim_end_with(|c| c == '>').into()
+    args.node.args().trim_end_with(|c| c == '>').into()
 }
 
 fn locations(cx: &mut Cx<'_>) -> Verdict {

@@ -4,14 +4,14 @@
 
 use super::{
     Policy,
-    conf::Conf,
+    conf::{Conf, Kind},
     core_conf::{CoreDir, OptionBits},
     directive::{Applied, Args, Directive, Mistake, Scope, Shape},
     lacking::{self, Lacking, Row},
     place::{At, Overrides, Place},
     process::Process,
     section::Sections,
-    server::{self, Named, Vhosts},
+    server::{self, Named, Server, Vhosts},
     table::{Lookup, Tables},
 };
 use crate::{
@@ -34,26 +34,21 @@ pub struct LogTarget {
     pub optional: bool,
 }
 
-/// A server while its sections are being read.
-#[derive(Debug)]
-pub(super) struct ServerBuild {
-    pub conf: Conf,
-    pub dir: Conf,
-    pub sections: Sections,
-    pub addresses: Vec<Named>,
-    pub span: Span,
-}
-
 /// The state of reading one configuration or one `.htaccess` file.
 #[derive(Debug)]
 pub struct Compiler<'t> {
     pub(super) tables: &'t Tables,
     pub(super) system: &'t dyn System,
     pub(super) sources: &'t Sources,
-    pub(super) servers: Vec<ServerBuild>,
+    pub(super) servers: Vec<Server>,
     pub(super) process: Process,
     pub(super) defined: FxHashSet<BString>,
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// What a section has before anything is said in it: settings of core, shared by all that
+    /// leave it at that.
+    pub(super) blank: Conf,
+    /// Settings in which nothing is said, shared by all servers that leave it at that.
+    nothing: Arc<Conf>,
     /// About directives of modules that rachis lacks.
     pub(super) lacks: lacking::Findings,
     log_targets: Vec<LogTarget>,
@@ -98,10 +93,10 @@ pub fn compile(
     dir.slot::<CoreDir>().options.bits = OptionBits::FOLLOW_SYM_LINKS;
     let scope = Scope::RSRC_CONF.or(Scope::ALL).without(Scope::AUTHCFG).without(Scope::LIMIT);
     compiler.walk(nodes, &mut dir, At::top(scope));
-    compiler.servers[0].dir = dir;
+    compiler.servers[0].dir = Arc::new(dir);
     compiler.settle_refusals();
-    let Compiler { servers, process, mut diagnostics, log_targets, mut next_id, .. } = compiler;
-    let servers = server::finish(servers, system, &mut next_id, &mut diagnostics);
+    let Compiler { mut servers, process, mut diagnostics, log_targets, mut next_id, .. } = compiler;
+    server::finish(&mut servers, system, &mut next_id, &mut diagnostics);
     let vhosts = Vhosts::new(&servers);
     let policy = Policy { sources, tables, servers, vhosts, process, log_targets, state, next_id };
     Compiled { policy, diagnostics }
@@ -130,9 +125,8 @@ pub fn compile_htaccess(
     compiler.process.methods.clone_from(&policy.process.methods);
     compiler.process.regex = policy.process.regex;
     // What the server's configuration defines by name (AuthzProviderAlias) is known here too.
-    compiler.servers[0].conf = (*policy.main().conf).clone();
-    let mut conf = Conf::default();
-    conf.slot::<CoreDir>();
+    compiler.servers[0].conf = policy.main().conf.clone();
+    let mut conf = compiler.blank.clone();
     let at = At { path: Some(directory), overrides: Some(overrides), ..At::top(Scope(overrides.classes)) };
     compiler.walk(nodes, &mut conf, at);
     *next_id = compiler.next_id;
@@ -156,6 +150,8 @@ impl<'t> Compiler<'t> {
             process,
             defined: start.defined,
             diagnostics: Vec::new(),
+            blank: Conf::base(&[Kind::of::<CoreDir>()]),
+            nothing: Arc::default(),
             lacks: lacking::Findings::default(),
             log_targets: Vec::new(),
             log_numbers: FxHashMap::default(),
@@ -163,7 +159,7 @@ impl<'t> Compiler<'t> {
             failed: false,
         };
         compiler.add_server(Vec::new(), Span::BUILTIN);
-        compiler.servers[0].conf = Conf::base(tables.kinds());
+        compiler.servers[0].conf = Arc::new(Conf::base(tables.kinds()));
         compiler
     }
 
@@ -173,8 +169,8 @@ impl<'t> Compiler<'t> {
     }
 
     pub(super) fn add_server(&mut self, addresses: Vec<Named>, span: Span) -> usize {
-        let (conf, dir, sections) = Default::default();
-        self.servers.push(ServerBuild { conf, dir, sections, addresses, span });
+        let (conf, dir, sections) = (Arc::default(), Arc::clone(&self.nothing), Sections::default());
+        self.servers.push(Server { conf, dir, dir_id: 0, sections, addresses, span });
         self.servers.len() - 1
     }
 
@@ -304,7 +300,8 @@ impl<'t> Compiler<'t> {
                 node.line, place.file, mistake.message
             )),
         };
-        let span = mistake.span.unwrap_or(if node.args.is_empty() { node.name_span } else { node.args_span });
+        let span =
+            mistake.span.unwrap_or(if node.args().is_empty() { node.name_span } else { node.args_span });
         let severity = if forgiven { Severity::Warning } else { Severity::Error };
         let headline = mistake.message.lines().next().unwrap_or_default().to_owned();
         let mut diagnostic = Diagnostic::new(mistake.id, severity, span, headline)

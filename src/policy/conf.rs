@@ -78,8 +78,12 @@ impl<T: Clone> SaidExt<T> for Said<T> {
 #[derive(Clone, Default)]
 pub struct Conf {
     /// Sorted by type.
-    slots: Vec<(TypeId, Arc<dyn Slot>)>,
+    slots: Slots,
+    /// Where settings are found that have no slot here; see [`Conf::over`].
+    under: Option<Arc<Conf>>,
 }
+
+type Slots = Vec<(TypeId, Arc<dyn Slot>)>;
 
 impl fmt::Debug for Conf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,15 +130,22 @@ impl Conf {
 
     /// The settings of type `C`, if something was said about them here.
     pub fn find<C: Config>(&self) -> Option<&C> {
-        let at = self.slots.binary_search_by_key(&TypeId::of::<C>(), |slot| slot.0).ok()?;
-        (*self.slots[at].1).any().downcast_ref()
+        (**self.shared(TypeId::of::<C>())?).any().downcast_ref()
+    }
+
+    fn shared(&self, id: TypeId) -> Option<&Arc<dyn Slot>> {
+        match self.slots.binary_search_by_key(&id, |slot| slot.0) {
+            Ok(at) => Some(&self.slots[at].1),
+            Err(_) => self.under.as_ref()?.shared(id),
+        }
     }
 
     /// The settings of type `C`, to be changed; made if there are none yet.
     pub fn slot<C: Config>(&mut self) -> &mut C {
         let id = TypeId::of::<C>();
         let at = self.slots.binary_search_by_key(&id, |slot| slot.0).unwrap_or_else(|at| {
-            self.slots.insert(at, (id, Arc::new(C::default())));
+            let below = self.under.as_ref().and_then(|under| under.shared(id)).cloned();
+            self.slots.insert(at, (id, below.unwrap_or_else(|| Arc::new(C::default()))));
             at
         });
         let slot = &mut self.slots[at].1;
@@ -147,19 +158,40 @@ impl Conf {
 
     /// This laid over `outer`, slot by slot; where only one side has a slot it is taken unmerged.
     pub fn merge(&self, outer: &Conf) -> Conf {
-        let mut slots = outer.slots.clone();
+        let mut slots = outer.all_slots();
         for (id, inner) in &self.slots {
             match slots.binary_search_by_key(id, |slot| slot.0) {
                 Ok(at) => slots[at].1 = inner.merge_over(&*slots[at].1),
                 Err(at) => slots.insert(at, (*id, inner.clone())),
             }
         }
-        Conf { slots }
+        Conf { slots, under: None }
+    }
+
+    /// The same result, except that what has no slot here is found in `outer` and not copied: for
+    /// the many virtual hosts over the one main server.
+    pub fn over(&self, outer: &Arc<Conf>) -> Conf {
+        let merged = |(id, inner): &(TypeId, Arc<dyn Slot>)| {
+            (*id, outer.shared(*id).map_or_else(|| inner.clone(), |outer| inner.merge_over(&**outer)))
+        };
+        Conf { slots: self.slots.iter().map(merged).collect(), under: Some(Arc::clone(outer)) }
+    }
+
+    fn all_slots(&self) -> Slots {
+        let Some(under) = &self.under else { return self.slots.clone() };
+        let mut slots = under.all_slots();
+        for (id, own) in &self.slots {
+            match slots.binary_search_by_key(id, |slot| slot.0) {
+                Ok(at) => slots[at].1 = own.clone(),
+                Err(at) => slots.insert(at, (*id, own.clone())),
+            }
+        }
+        slots
     }
 
     /// Whether nothing at all was said.
     pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.slots.is_empty() && self.under.is_none()
     }
 }
 
@@ -310,6 +342,33 @@ mod tests {
         let mut conf = Conf::default();
         *conf.slot::<Handler>() = handler;
         conf
+    }
+
+    #[derive(Clone, Debug, Default, PartialEq)]
+    struct Other(u32);
+
+    impl Config for Other {
+        fn merge(&self, outer: &Self) -> Self {
+            Other(self.0 + outer.0)
+        }
+    }
+
+    #[test]
+    fn laid_over_without_copies_it_reads_the_same() {
+        let mut outer = conf(Handler { add: Some("x"), remove: false });
+        outer.slot::<Other>().0 = 1;
+        let outer = Arc::new(outer);
+        let inner = conf(Handler { add: None, remove: true });
+        for mut both in [inner.merge(&outer), inner.over(&outer)] {
+            assert_eq!(both.find(), Some(&Handler::default()));
+            assert_eq!(both.find(), Some(&Other(1)));
+            both.slot::<Other>().0 += 1;
+            assert_eq!((both.find(), outer.find()), (Some(&Other(2)), Some(&Other(1))));
+            let mut third = Conf::default();
+            third.slot::<Other>().0 = 5;
+            assert_eq!(third.merge(&both).find(), Some(&Other(7)));
+            assert_eq!(third.merge(&both).find(), Some(&Handler::default()));
+        }
     }
 
     fn fold(outer: Conf, group: Vec<Conf>) -> Option<&'static str> {

@@ -140,7 +140,7 @@ impl<'a> Args<'a> {
 
     /// The raw text behind the name.
     pub fn raw(&self) -> &'a [u8] {
-        self.node.args.as_slice()
+        self.node.args()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     compile::Compiler,
     conf::{Conf, Config},
-    core_conf::{CoreDir, OptionBits},
+    core_conf::OptionBits,
     directive::{Applied, Args, Mistake, Scope},
     expr,
     process::Process,
@@ -131,7 +131,7 @@ impl<'p, 't> Place<'p, 't> {
 
     /// Settings of the server (virtual host) it stands in.
     pub fn server<C: Config>(&mut self) -> &mut C {
-        self.compiler.servers[self.at.server].conf.slot()
+        self.compiler.servers[self.at.server].conf_mut().slot()
     }
 
     /// Settings of the process.
@@ -250,9 +250,9 @@ impl<'p, 't> Place<'p, 't> {
 
     /// Apache's ap_check_cmd_context: an error if the directive stands inside one of `forbidden`.
     pub fn check_context(&self, args: &Args<'_>, forbidden: Within) -> Applied {
-        let name = self.compiler.canonical_name(args.node);
-        let close = if name.starts_with('<') { ">" } else { "" };
         let refused = |by: &str| {
+            let name = self.compiler.canonical_name(args.node);
+            let close = if name.starts_with('<') { ">" } else { "" };
             let mistake = Mistake::new(format!("{name}{close} cannot occur within {by}")).id("RX0204");
             Err(mistake.at(args.node.name_span, "not at this place"))
         };
@@ -289,8 +289,7 @@ impl<'p, 't> Place<'p, 't> {
             Some(_) => self.at.scope,
             None => Scope::ALL.or(Scope::ACCESS_CONF),
         };
-        let mut conf = Conf::default();
-        conf.slot::<CoreDir>();
+        let mut conf = self.compiler.blank.clone();
         let parents = Parents { node, up: self.at.parents };
         let at = At { scope, path, regex, parents: Some(&parents), ..self.at };
         self.compiler.walk(&node.children, &mut conf, at);
@@ -330,12 +329,14 @@ impl<'p, 't> Place<'p, 't> {
     /// Opens a `<VirtualHost>` and reads its children.
     pub fn virtual_host(&mut self, node: &Node, addresses: Vec<Named>, span: Span) {
         let server = self.compiler.add_server(addresses, span);
-        let mut dir = std::mem::take(&mut self.compiler.servers[server].dir);
+        let mut dir = Conf::default();
         let parents = Parents { node, up: self.at.parents };
         let scope = self.at.scope;
         let at = At { server, scope, parents: Some(&parents), ..self.at };
         self.compiler.walk(&node.children, &mut dir, at);
-        self.compiler.servers[server].dir = dir;
+        if !dir.is_empty() {
+            self.compiler.servers[server].dir = Arc::new(dir);
+        }
     }
 
     /// In `.htaccess`: whether AllowOverride lets these words of `Options` through.
@@ -345,36 +346,33 @@ impl<'p, 't> Place<'p, 't> {
 }
 
 fn kind_of(node: &Node) -> Within {
-    match node.name.to_ascii_lowercase().as_slice() {
-        b"<virtualhost" => Within::VIRTUAL_HOST,
-        b"<limit" | b"<limitexcept" => Within::LIMIT,
-        b"<directory" | b"<directorymatch" => Within::DIRECTORY,
-        b"<location" | b"<locationmatch" => Within::LOCATION,
-        b"<files" | b"<filesmatch" | b"<if" | b"<elseif" | b"<else" => Within::FILES,
-        _ => Within(0),
-    }
+    let kinds: [(Within, &[&str]); 5] = [
+        (Within::VIRTUAL_HOST, &["<VirtualHost"]),
+        (Within::LIMIT, &["<Limit", "<LimitExcept"]),
+        (Within::DIRECTORY, &["<Directory", "<DirectoryMatch"]),
+        (Within::LOCATION, &["<Location", "<LocationMatch"]),
+        (Within::FILES, &["<Files", "<FilesMatch", "<If", "<ElseIf", "<Else"]),
+    ];
+    let named = |names: &[&str]| names.iter().any(|name| node.is(name.as_bytes()));
+    kinds.iter().find(|(_, names)| named(names)).map_or(Within(0), |(kind, _)| *kind)
 }
 
 /// `path` under `root`, `.` and `..` and doubled slashes resolved by text (apr_filepath_merge with
 /// APR_FILEPATH_TRUENAME left out).
 pub fn server_root_relative(root: &[u8], path: &[u8]) -> BString {
-    let mut whole: Vec<u8> = Vec::with_capacity(root.len() + path.len() + 1);
-    if !path.starts_with(b"/") {
-        whole.extend_from_slice(root);
-        whole.push(b'/');
-    }
-    whole.extend_from_slice(path);
-    let mut kept: Vec<&[u8]> = Vec::new();
-    for part in whole.split(|&byte| byte == b'/') {
+    let root = if path.starts_with(b"/") { &b""[..] } else { root };
+    let mut clean: Vec<u8> = Vec::with_capacity(root.len() + path.len() + 2);
+    for part in root.split(|&byte| byte == b'/').chain(path.split(|&byte| byte == b'/')) {
         match part {
             b"" | b"." => {}
-            b".." => drop(kept.pop()),
-            name => kept.push(name),
+            b".." => clean.truncate(clean.iter().rposition(|&byte| byte == b'/').unwrap_or(0)),
+            name => {
+                clean.push(b'/');
+                clean.extend_from_slice(name);
+            }
         }
     }
-    let mut clean = vec![b'/'];
-    clean.extend_from_slice(&kept.join(&b'/'));
-    if whole.ends_with(b"/") && !clean.ends_with(b"/") {
+    if clean.is_empty() || path.is_empty() || path.ends_with(b"/") {
         clean.push(b'/');
     }
     clean.into()
@@ -399,5 +397,8 @@ mod tests {
     fn absolute_paths_stay() {
         check("/srv//www/", "/srv/www/");
         check("/", "/");
+        check("/../../x", "/x");
+        check("/..", "/");
+        check("", "/etc/apache2/");
     }
 }

@@ -106,7 +106,10 @@ pub fn load(options: &LoadOptions, modules: &[Module], system: &dyn System) -> L
     let (mut skipped, mut executed) = (Vec::new(), Vec::new());
     for input in inputs.into_iter().flatten() {
         let reading = syntax::read(input, &mut state, &mut loader, &mut sources, system);
-        nodes.extend(reading.nodes);
+        match nodes.is_empty() {
+            true => nodes = reading.nodes,
+            false => nodes.extend(reading.nodes),
+        }
         diagnostics.extend(reading.diagnostics);
         includes.extend(reading.includes);
         skipped.extend(reading.skipped);

@@ -131,8 +131,54 @@ pub struct Directories {
 
 #[derive(Clone, Debug, Default)]
 struct DirNode {
-    children: FxHashMap<BString, DirNode>,
+    children: Children,
     sections: Vec<usize>,
+}
+
+/// What is below a node. On the way to a section most nodes have one child, which needs no table.
+#[derive(Clone, Debug)]
+enum Children {
+    /// At most [`FEW`], tried one by one.
+    Few(Vec<(BString, DirNode)>),
+    Many(FxHashMap<BString, DirNode>),
+}
+
+const FEW: usize = 4;
+
+impl Default for Children {
+    fn default() -> Self {
+        Children::Few(Vec::new())
+    }
+}
+
+impl DirNode {
+    fn child(&self, name: &[u8]) -> Option<&DirNode> {
+        match &self.children {
+            Children::Few(few) => few.iter().find(|(own, _)| own == name).map(|(_, node)| node),
+            Children::Many(children) => children.get(BStr::new(name)),
+        }
+    }
+
+    /// The child of this name; made if there is none yet.
+    fn grow(&mut self, name: &[u8]) -> &mut DirNode {
+        if let Children::Few(few) = &mut self.children
+            && few.len() == FEW
+            && few.iter().all(|(own, _)| own != name)
+        {
+            self.children = Children::Many(std::mem::take(few).into_iter().collect());
+        }
+        match &mut self.children {
+            Children::Many(children) => children.entry(name.into()).or_default(),
+            Children::Few(few) => {
+                let at = few.iter().position(|(own, _)| own == name).unwrap_or_else(|| {
+                    few.reserve_exact(1);
+                    few.push((name.into(), DirNode::default()));
+                    few.len() - 1
+                });
+                &mut few[at].1
+            }
+        }
+    }
 }
 
 /// A place in the tree of [`Directories`] while a path is walked down.
@@ -152,7 +198,7 @@ impl Directories {
             Pattern::Literal(path) => {
                 let mut node = &mut self.root;
                 for name in path.split(|&byte| byte == b'/').filter(|name| !name.is_empty()) {
-                    node = node.children.entry(name.into()).or_default();
+                    node = node.grow(name);
                 }
                 node.sections.push(index);
             }
@@ -181,7 +227,7 @@ impl Directories {
 impl<'t> Cursor<'t> {
     /// One component down.
     pub fn down(self, name: &[u8]) -> Cursor<'t> {
-        let node = self.node.and_then(|node| node.children.get(BStr::new(name)));
+        let node = self.node.and_then(|node| node.child(name));
         Cursor { node, depth: self.depth + 1, ..self }
     }
 
@@ -258,7 +304,7 @@ impl Locations {
             Pattern::Literal(path) => {
                 let mut node = &mut self.root;
                 for name in parts(path) {
-                    node = node.children.entry(name.into()).or_default();
+                    node = node.grow(name);
                 }
                 node.sections.push(index);
             }
@@ -298,7 +344,7 @@ impl Locations {
         found.extend(&self.root.sections);
         let mut node = &self.root;
         for name in parts(url) {
-            match node.children.get(BStr::new(name)) {
+            match node.child(name) {
                 Some(child) => node = child,
                 None => break,
             }

@@ -1,7 +1,6 @@
 //! Servers (the main one and the virtual hosts), and the choice among them.
 
 use super::{
-    compile::ServerBuild,
     conf::{Conf, Said, SaidExt, Setting},
     core_conf::CoreServer,
     section::Sections,
@@ -60,48 +59,47 @@ impl Server {
     pub fn core(&self) -> &CoreServer {
         self.conf.get()
     }
+
+    /// Its settings, to be changed.
+    pub(super) fn conf_mut(&mut self) -> &mut Conf {
+        Arc::make_mut(&mut self.conf)
+    }
 }
 
-/// Lays each virtual host over the main server. One that says nothing of a kind shares the main
-/// server's settings, so that ten thousand of them are not ten thousand copies.
+/// Lays each virtual host over the main server, the first. One that says nothing of a kind shares
+/// the main server's settings, so that ten thousand of them are not ten thousand copies.
 pub(super) fn finish(
-    builds: Vec<ServerBuild>,
+    servers: &mut [Server],
     system: &dyn System,
     next_id: &mut u64,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Vec<Server> {
-    let mut servers: Vec<Server> = Vec::with_capacity(builds.len());
-    for mut build in builds {
-        let main = servers.first();
-        if let Some(main) = main {
-            name_it(&mut build, main, system, diagnostics);
-        }
-        let (dir, dir_id) = match main {
-            Some(main) if build.dir.is_empty() => (main.dir.clone(), main.dir_id),
-            _ => {
-                *next_id += 1;
-                let outer = main.map(|main| &*main.dir);
-                (Arc::new(outer.map_or_else(|| build.dir.clone(), |o| build.dir.merge(o))), *next_id - 1)
-            }
+) {
+    let mut fresh = || {
+        *next_id += 1;
+        *next_id - 1
+    };
+    let Some((main, hosts)) = servers.split_first_mut() else { return };
+    main.dir_id = fresh();
+    for host in hosts {
+        name_it(host, main, system, diagnostics);
+        (host.dir, host.dir_id) = match host.dir.is_empty() {
+            true => (main.dir.clone(), main.dir_id),
+            false => (Arc::new(host.dir.merge(&main.dir)), fresh()),
         };
-        let conf = main.map_or_else(|| build.conf.clone(), |main| build.conf.merge(&main.conf));
-        let ServerBuild { sections, addresses, span, .. } = build;
-        servers.push(Server { conf: Arc::new(conf), dir, dir_id, sections, addresses, span });
+        host.conf = Arc::new(host.conf.over(&main.conf));
     }
-    servers
 }
 
 /// A virtual host without ServerName: it has the main server's if it is for any address, else
 /// that of its first address; and its port is that of the address (ap_fini_vhost_config).
-fn name_it(build: &mut ServerBuild, main: &Server, system: &dyn System, diagnostics: &mut Vec<Diagnostic>) {
-    let Some(first) = build.addresses.first().map(|named| named.address) else { return };
-    let core = build.conf.slot::<CoreServer>();
+fn name_it(host: &mut Server, main: &Server, system: &dyn System, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(first) = host.addresses.first().map(|named| named.address) else { return };
+    let (span, alone) = (host.span, host.addresses.iter().all(|named| named.address.ip.is_some()));
+    let core = host.conf_mut().slot::<CoreServer>();
     if core.name.is_some() {
         return;
     }
-    let span = build.span;
     core.port = first.port.map(|port| Setting::new(port, span)).or(main.core().port);
-    let alone = build.addresses.iter().all(|named| named.address.ip.is_some());
     let name: Said<BString> = match first.ip.filter(|_| alone) {
         None => main.core().name.clone(),
         Some(ip) => {
@@ -202,7 +200,9 @@ impl Vhosts {
 
 impl ByName {
     fn add(&mut self, index: usize, core: &CoreServer, host: &BString) {
-        self.hosts.entry(host.clone()).or_insert(index);
+        if !self.hosts.contains_key(host) {
+            self.hosts.insert(host.clone(), index);
+        }
         if self.servers.last() == Some(&index) {
             return;
         }

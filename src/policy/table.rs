@@ -67,6 +67,9 @@ pub enum Load {
     Unknown,
 }
 
+/// No directive's name is longer.
+const LONGEST_NAME: usize = 64;
+
 /// What became of a name.
 #[derive(Clone, Copy, Debug)]
 pub enum Lookup<'t> {
@@ -161,15 +164,21 @@ impl Tables {
 
     /// The row for a name; sections are looked up with their `<`. Case does not count.
     pub fn lookup(&self, name: &[u8]) -> Lookup<'_> {
-        let lower = name.to_ascii_lowercase();
-        let rows = std::str::from_utf8(&lower).ok().and_then(|name| self.by_name.get(name));
-        let rows = rows.map_or(&[][..], Vec::as_slice);
+        let rows = self.rows(name).map_or(&[][..], Vec::as_slice);
         match rows.iter().find(|(index, _)| self.active[*index]).or(rows.first()) {
             Some(&(index, row)) if self.active[index] => Lookup::Found(&self.tables[index], row),
             _ if let Some((module, row)) = self.lacking_row(name) => Lookup::Lacking(module, row),
             Some(&(index, row)) => Lookup::Inactive(&self.tables[index], row),
             None => Lookup::Unknown,
         }
+    }
+
+    fn rows(&self, name: &[u8]) -> Option<&Vec<(usize, &'static Directive)>> {
+        let mut lower = [0; LONGEST_NAME];
+        let lower = lower.get_mut(..name.len())?;
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        self.by_name.get(std::str::from_utf8(lower).ok()?)
     }
 
     fn lacking_row(&self, name: &[u8]) -> Option<(&'static Lacking, &'static Row)> {

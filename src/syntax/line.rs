@@ -4,19 +4,18 @@
 //! backslash directly before LF or CRLF joins a line to the next, in comments too. Apache holds
 //! lines as C strings: what follows a NUL byte in a line is lost, a continuation included.
 
+use std::sync::Arc;
+
+use bstr::ByteSlice;
 use nom::{
     IResult, Parser,
     branch::alt,
-    bytes::complete::{tag, take_till},
-    combinator::{opt, rest, verify},
+    bytes::complete::{tag, take},
+    combinator::{opt, rest, value},
     sequence::pair,
 };
 
-use super::{
-    Text,
-    text::offset,
-    words::{getword, is_space},
-};
+use super::{Text, text::offset, words::getword};
 use crate::diag::{FileId, Span};
 
 /// Longest line of the main configuration, continuations joined: 16 MiB.
@@ -25,31 +24,18 @@ pub const MAIN_LIMIT: usize = 16 * 1024 * 1024;
 pub const HTACCESS_LIMIT: usize = 8192;
 
 /// What a line is, as far as its own bytes tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Nothing but white space.
     Blank,
     /// `#` is the first byte after white space.
     Comment,
     /// A directive.
-    Directive {
-        /// Its name, quotes included.
-        name: Span,
-        /// All that follows, without white space around it.
-        args: Span,
-    },
+    Directive,
     /// The opening tag of a section.
-    Open {
-        /// Its name with the `<`.
-        name: Span,
-        /// All that follows, usually up to a `>`.
-        args: Span,
-    },
+    Open,
     /// The closing tag of a section.
-    Close {
-        /// `</`, its name, and `>` where it follows.
-        name: Span,
-    },
+    Close,
     /// Longer than the limit; Apache stops reading here.
     TooLong,
 }
@@ -68,40 +54,82 @@ pub struct Line {
     pub number: u32,
 }
 
+/// The logical lines of a text, one after the other.
+#[derive(Clone, Debug)]
+pub struct Lines {
+    source: Arc<[u8]>,
+    file: FileId,
+    at: usize,
+    number: u32,
+    /// Bytes that a line may have, continuations joined; longer ones become [`Kind::TooLong`].
+    limit: usize,
+    /// Whether a backslash at the end joins a line to the next.
+    joins: bool,
+}
+
+impl Lines {
+    /// The lines of a file, `source` being its whole text.
+    pub fn of_file(source: Arc<[u8]>, file: FileId, limit: usize) -> Self {
+        Lines { source, file, at: 0, number: 0, limit, joins: true }
+    }
+
+    /// Lines that are given one by one, as `-c`, `-C` and macros do, and know no continuation.
+    pub fn one_by_one(source: Arc<[u8]>, file: FileId) -> Self {
+        Lines { source, file, at: 0, number: 0, limit: usize::MAX, joins: false }
+    }
+
+    /// A line that begins at `start`. It reaches to its own end, or further if that is joined.
+    fn logical(&self, start: usize) -> Option<Logical> {
+        let left = self.source.get(start..).filter(|left| !left.is_empty())?;
+        let (after, (content, ending)) = physical(left).ok()?;
+        let end = self.source.len() - after.len();
+        let joined = self.joins && !ending.is_empty() && content.ends_with(b"\\");
+        let nul = content.find_byte(0);
+        let length = nul.unwrap_or(content.len() - usize::from(joined));
+        let text = Text::stretch(self.file, &self.source, start..start + length);
+        let ending = end - start - content.len();
+        let logical = Logical { text, end, length: length + ending, physical: 1 };
+        Some(if joined && nul.is_none() { self.joined(logical, length) } else { logical })
+    }
+
+    /// A line with those that follow it, as far as they are joined. `length` is that of its text.
+    fn joined(&self, mut logical: Logical, mut length: usize) -> Logical {
+        while let Some(left) = self.source.get(logical.end..).filter(|left| !left.is_empty()) {
+            let Ok((after, (content, ending))) = physical(left) else { break };
+            let joined = !ending.is_empty() && content.ends_with(b"\\");
+            let nul = content.find_byte(0);
+            let kept = nul.unwrap_or(content.len() - usize::from(joined));
+            logical.text.push_copy(content.get(..kept).unwrap_or_default(), offset(logical.end));
+            length += kept;
+            let end = self.source.len() - after.len();
+            logical.length = length + end - logical.end - (content.len() - usize::from(joined));
+            logical.end = end;
+            logical.physical += 1;
+            if !joined || nul.is_some() {
+                break;
+            }
+        }
+        logical
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Line;
+
+    fn next(&mut self) -> Option<Line> {
+        let logical = self.logical(self.at)?;
+        let span = Span::new(self.file, offset(self.at), offset(logical.end));
+        self.at = logical.end;
+        self.number = self.number.saturating_add(logical.physical);
+        let text = logical.text.trimmed();
+        let kind = if logical.length > self.limit { Kind::TooLong } else { classify(text.bytes()) };
+        Some(Line { span, kind, text, number: self.number })
+    }
+}
+
 /// Cuts a text into lines, those of the main configuration.
 pub fn lines(text: &[u8], file: FileId) -> Vec<Line> {
-    lines_limited(text, file, MAIN_LIMIT)
-}
-
-/// Cuts a text into lines of at most `limit` bytes; longer ones become [`Kind::TooLong`].
-pub fn lines_limited(text: &[u8], file: FileId, limit: usize) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let (mut at, mut number) = (0, 0);
-    while at < text.len() {
-        let logical = logical(text, at, file);
-        number += logical.physical;
-        let span = Span::new(file, offset(at), offset(logical.end));
-        let text = trimmed(&logical.text);
-        let kind = if logical.length > limit { Kind::TooLong } else { classify(&text) };
-        lines.push(Line { span, kind, text, number });
-        at = logical.end;
-    }
-    lines
-}
-
-/// Lines that are given one by one, as `-c` and `-C` do, and know no continuation.
-pub(super) fn single_lines(text: &[u8], file: FileId) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let mut at = 0;
-    for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let mut whole = Text::new(file);
-        whole.push_copy(line, offset(at));
-        let text = trimmed(&whole);
-        let span = Span::new(file, offset(at), offset(at + line.len()));
-        lines.push(Line { span, kind: classify(&text), text, number: offset(index + 1) });
-        at += line.len();
-    }
-    lines
+    Lines::of_file(text.into(), file, MAIN_LIMIT).collect()
 }
 
 struct Logical {
@@ -112,81 +140,36 @@ struct Logical {
     physical: u32,
 }
 
-fn logical(text: &[u8], start: usize, file: FileId) -> Logical {
-    let mut logical = Logical { text: Text::new(file), end: start, length: 0, physical: 0 };
-    while let Some(left) = text.get(logical.end..).filter(|left| !left.is_empty()) {
-        let Ok((after, (content, ending))) = physical(left) else { break };
-        let (content, joined) = match content.strip_suffix(b"\\") {
-            Some(content) if !ending.is_empty() => (content, true),
-            _ => (content, false),
-        };
-        let nul = content.iter().position(|byte| *byte == 0);
-        let kept = content.get(..nul.unwrap_or(content.len())).unwrap_or_default();
-        logical.text.push_copy(kept, offset(logical.end));
-        let end = text.len() - after.len();
-        let ending_length = end - logical.end - content.len();
-        logical.length = logical.text.bytes.len() + ending_length;
-        logical.end = end;
-        logical.physical += 1;
-        if !joined || nul.is_some() {
-            break;
-        }
-    }
-    logical
-}
-
 /// One physical line: what stands before its end, and its end, LF, CRLF or nothing.
 fn physical(input: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
-    let (after, (content, ending)) =
-        pair(take_till(|byte| byte == b'\n'), opt(tag(&b"\n"[..]))).parse(input)?;
+    let (after, (content, ending)) = pair(content, opt(tag(&b"\n"[..]))).parse(input)?;
     let ending = ending.unwrap_or_default();
     let before_cr = content.strip_suffix(b"\r").filter(|_| !ending.is_empty());
-    let content = before_cr.unwrap_or(content);
-    Ok((after, (content, ending)))
+    Ok((after, (before_cr.unwrap_or(content), ending)))
 }
 
-fn trimmed(text: &Text) -> Text {
-    let leading = text.bytes.iter().take_while(|b| is_space(**b)).count();
-    let trailing = text.bytes.iter().rev().take_while(|b| is_space(**b)).count();
-    let end = (text.bytes.len() - trailing).max(leading);
-    text.slice(leading..end)
+/// All that stands before the next LF.
+fn content(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    take(input.find_byte(b'\n').unwrap_or(input.len())).parse(input)
 }
 
-#[derive(Clone, Copy)]
-enum Shape {
-    Comment,
-    Close,
-    Open,
-    Directive,
+/// What begins with these bytes, other than a comment.
+fn tagged(input: &[u8]) -> IResult<&[u8], Kind> {
+    let close = value(Kind::Close, tag(&b"</"[..]));
+    let open = value(Kind::Open, tag(&b"<"[..]));
+    alt((close, open, value(Kind::Directive, rest))).parse(input)
 }
 
-fn shape(input: &[u8]) -> IResult<&[u8], Shape> {
-    alt((
-        tag(&b"#"[..]).map(|_| Shape::Comment),
-        tag(&b"</"[..]).map(|_| Shape::Close),
-        tag(&b"<"[..]).map(|_| Shape::Open),
-        verify(rest, |bytes: &[u8]| !bytes.is_empty()).map(|_| Shape::Directive),
-    ))
-    .parse(input)
-}
-
-fn classify(text: &Text) -> Kind {
-    let bytes: &[u8] = &text.bytes;
-    let Some((word, args)) = getword(bytes) else { return Kind::Blank };
-    let end = bytes.len() - args.len();
-    let blank = bytes.iter().take(end).rev().take_while(|b| is_space(**b)).count();
-    let name = text.span(0..end - blank);
-    let args = text.span(end..bytes.len());
-    let shape = match word.quote {
-        // A quoted name is rare but legal; its shape shows inside the quotes.
-        Some(_) => shape(word.raw).map_or(Shape::Directive, |(_, shape)| shape),
-        None => shape(bytes).map_or(Shape::Directive, |(_, shape)| shape),
-    };
-    match (shape, word.quote) {
-        (Shape::Comment, None) => Kind::Comment,
-        (Shape::Close, _) => Kind::Close { name },
-        (Shape::Open, _) => Kind::Open { name, args },
-        _ => Kind::Directive { name, args },
+fn classify(bytes: &[u8]) -> Kind {
+    match bytes.first() {
+        None => Kind::Blank,
+        Some(b'#') => Kind::Comment,
+        // A quoted name is rare but legal; what it is shows inside the quotes.
+        Some(b'"' | b'\'') => {
+            let word = getword(bytes).map_or(&b""[..], |(word, _)| word.raw);
+            tagged(word).map_or(Kind::Directive, |(_, kind)| kind)
+        }
+        Some(_) => tagged(bytes).map_or(Kind::Directive, |(_, kind)| kind),
     }
 }
 
@@ -205,7 +188,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &[(&str, u32)]) {
         let lines = lines(text.as_bytes(), FileId(0));
-        let found: Vec<_> = lines.iter().map(|l| (l.text.bytes.to_string(), l.number)).collect();
+        let found: Vec<_> = lines.iter().map(|l| (l.text.bytes().to_string(), l.number)).collect();
         let expected: Vec<_> = expected.iter().map(|(text, number)| (text.to_string(), *number)).collect();
         assert_eq!(found, expected);
     }
@@ -242,7 +225,10 @@ mod tests {
 
     #[test]
     fn lines_over_the_limit_are_told() {
-        let too_long = |text: &[u8]| lines_limited(text, FileId(0), HTACCESS_LIMIT)[0].kind == Kind::TooLong;
+        let too_long = |text: &[u8]| {
+            let first = Lines::of_file(text.into(), FileId(0), HTACCESS_LIMIT).next();
+            first.is_some_and(|line| line.kind == Kind::TooLong)
+        };
         assert!(!too_long(&[b"#".repeat(8191), b"\n".to_vec()].concat()));
         assert!(too_long(&[b"#".repeat(8192), b"\n".to_vec()].concat()));
         assert!(!too_long(&[b"#".repeat(8190), b"\r\n".to_vec()].concat()));

@@ -10,8 +10,6 @@ use crate::diag::Span;
 pub struct Node {
     /// The name as written; sections keep their `<`.
     pub name: BString,
-    /// Arguments: lines joined, `${VAR}` expanded, not cut. Sections keep their `>` as in Apache.
-    pub args: BString,
     /// The whole directive, or the opening tag of a section, without white space around it.
     pub span: Span,
     /// The name, quotes included where it has them.
@@ -45,6 +43,11 @@ impl Node {
         self.name.eq_ignore_ascii_case(name)
     }
 
+    /// Arguments: lines joined, `${VAR}` expanded, not cut. Sections keep their `>` as in Apache.
+    pub fn args(&self) -> &BStr {
+        self.text.bytes()
+    }
+
     /// A cursor over the arguments.
     pub fn words(&self) -> Words<'_> {
         Words::new(self)
@@ -52,7 +55,7 @@ impl Node {
 
     /// The arguments of a section up to its last `>`; nothing when there is no `>`.
     pub fn section_args(&self) -> Option<Text> {
-        let end = self.args.rfind_byte(b'>')?;
+        let end = self.args().rfind_byte(b'>')?;
         Some(self.text.slice(0..end))
     }
 

@@ -3,10 +3,11 @@
 //! Joining continued lines and expanding `${VAR}` changes bytes; a diagnostic must nevertheless
 //! point into the file. A [`Text`] therefore carries the pieces it was made of.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
-use bstr::BString;
+use bstr::{BStr, BString};
 
+use super::words::is_space;
 use crate::diag::{FileId, Span};
 
 /// Bytes of a [`Text`] that stem from one place.
@@ -21,42 +22,86 @@ struct Piece {
 }
 
 /// Bytes with the places of a source they stem from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Nearly every line stands in its file as it is; then nothing is copied.
+#[derive(Clone, Debug)]
 pub struct Text {
-    /// The bytes.
-    pub bytes: BString,
     file: FileId,
+    /// One unchanged stretch of the file, unless the text was made of pieces.
+    source: Arc<[u8]>,
+    start: u32,
+    end: u32,
+    made: Option<Box<Made>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Made {
+    bytes: BString,
     pieces: Vec<Piece>,
 }
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.file == other.file && self.bytes() == other.bytes() && self.pieces().eq(other.pieces())
+    }
+}
+
+impl Eq for Text {}
 
 impl Text {
     /// No bytes yet, from `file`.
     pub fn new(file: FileId) -> Self {
-        Text { bytes: BString::default(), file, pieces: Vec::new() }
+        Text { file, source: Arc::default(), start: 0, end: 0, made: Some(Box::default()) }
+    }
+
+    /// The bytes `range` of `source`, which is the whole text of `file`. Cut where the range leaves it.
+    pub fn stretch(file: FileId, source: &Arc<[u8]>, range: Range<usize>) -> Self {
+        let end = range.end.min(source.len());
+        let (start, end) = (offset(range.start.min(end)), offset(end));
+        Text { file, source: Arc::clone(source), start, end, made: None }
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &BStr {
+        match &self.made {
+            Some(made) => made.bytes.as_ref(),
+            None => self.source.get(self.start as usize..self.end as usize).unwrap_or_default().into(),
+        }
+    }
+
+    /// How many bytes.
+    pub fn len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Appends bytes that stand in the file at `source`.
     pub fn push_copy(&mut self, bytes: &[u8], source: u32) {
+        let made = self.made();
         let end = source.saturating_add(offset(bytes.len()));
-        match self.pieces.last_mut() {
+        match made.pieces.last_mut() {
             Some(last) if last.copied && last.source.1 == source => last.source.1 = end,
-            _ => self.pieces.push(Piece { at: self.bytes.len(), source: (source, end), copied: true }),
+            _ => made.pieces.push(Piece { at: made.bytes.len(), source: (source, end), copied: true }),
         }
-        self.bytes.extend_from_slice(bytes);
+        made.bytes.extend_from_slice(bytes);
     }
 
     /// Appends bytes that stand for the bytes of the span.
     pub fn push_replaced(&mut self, bytes: &[u8], source: Span) {
-        let at = self.bytes.len();
-        self.pieces.push(Piece { at, source: (source.start, source.end), copied: false });
-        self.bytes.extend_from_slice(bytes);
+        let made = self.made();
+        let at = made.bytes.len();
+        made.pieces.push(Piece { at, source: (source.start, source.end), copied: false });
+        made.bytes.extend_from_slice(bytes);
     }
 
     /// Appends another text of the same file with its places.
     pub fn append(&mut self, other: &Text) {
-        for (index, piece) in other.pieces.iter().enumerate() {
-            let next = other.pieces.get(index + 1).map_or(other.bytes.len(), |next| next.at);
-            let bytes = other.bytes.get(piece.at..next).unwrap_or_default();
+        for (piece, next) in other.bounded() {
+            let bytes = other.bytes().get(piece.at..next).unwrap_or_default();
             if piece.copied {
                 self.push_copy(bytes, piece.source.0);
             } else {
@@ -67,7 +112,8 @@ impl Text {
 
     /// Whether the text is one unchanged stretch of its file.
     pub fn is_verbatim(&self) -> bool {
-        self.pieces.len() <= 1 && self.pieces.iter().all(|piece| piece.copied)
+        let one = |made: &Made| made.pieces.len() <= 1 && made.pieces.iter().all(|piece| piece.copied);
+        self.made.as_ref().is_none_or(|made| one(made))
     }
 
     /// The smallest span of the source that a range of the text stems from. A range inside a
@@ -81,16 +127,26 @@ impl Text {
         span
     }
 
+    /// The span of the whole text.
+    pub fn whole(&self) -> Span {
+        self.span(0..self.len())
+    }
+
     /// A part of the text, still knowing its places. Cut where the range leaves the text.
     pub fn slice(&self, range: Range<usize>) -> Text {
-        let end = range.end.min(self.bytes.len());
+        let end = range.end.min(self.len());
         let start = range.start.min(end);
+        if self.made.is_none() {
+            let first = self.start as usize;
+            return Text::stretch(self.file, &self.source, first + start..first + end);
+        }
         let mut part = Text::new(self.file);
-        for (index, piece) in self.pieces.iter().enumerate() {
-            let next = self.pieces.get(index + 1).map_or(self.bytes.len(), |next| next.at);
+        let mut found = false;
+        for (piece, next) in self.bounded() {
             let (from, to) = (piece.at.max(start), next.min(end));
-            if from < to || (piece.at == start && start == end && part.pieces.is_empty()) {
-                let bytes = self.bytes.get(from..to).unwrap_or_default();
+            if from < to || (piece.at == start && start == end && !found) {
+                found = true;
+                let bytes = self.bytes().get(from..to).unwrap_or_default();
                 if piece.copied {
                     part.push_copy(bytes, piece.source.0.saturating_add(offset(from - piece.at)));
                 } else {
@@ -98,18 +154,57 @@ impl Text {
                 }
             }
         }
-        if part.pieces.is_empty() {
-            let at = self.locate(start).0;
-            part.pieces.push(Piece { at: 0, source: (at, at), copied: true });
+        if !found {
+            part.push_copy(b"", self.locate(start).0);
         }
         part
     }
 
+    /// The text without white space around it.
+    pub fn trimmed(&self) -> Text {
+        let bytes = self.bytes();
+        let leading = bytes.iter().take_while(|b| is_space(**b)).count();
+        let trailing = bytes.iter().rev().take_while(|b| is_space(**b)).count();
+        self.slice(leading..(bytes.len() - trailing).max(leading))
+    }
+
+    /// The pieces to append to: a stretch becomes the first of them.
+    fn made(&mut self) -> &mut Made {
+        self.made.get_or_insert_with(|| {
+            let (start, end) = (self.start as usize, self.end as usize);
+            let bytes = self.source.get(start..end).unwrap_or_default().into();
+            Box::new(Made {
+                bytes,
+                pieces: vec![Piece { at: 0, source: (self.start, self.end), copied: true }],
+            })
+        })
+    }
+
+    /// The whole text as one piece, where it is a stretch.
+    fn stretched(&self) -> Option<Piece> {
+        self.made.is_none().then_some(Piece { at: 0, source: (self.start, self.end), copied: true })
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
+        let made = self.made.iter().flat_map(|made| made.pieces.iter().copied());
+        self.stretched().into_iter().chain(made)
+    }
+
+    /// Each piece with the place in the text where it ends.
+    fn bounded(&self) -> impl Iterator<Item = (Piece, usize)> + '_ {
+        let ends = self.pieces().skip(1).map(|piece| piece.at).chain([self.len()]);
+        self.pieces().zip(ends)
+    }
+
     /// Source bytes, half open, of the byte at `at`; the end of the text is a place too.
     fn locate(&self, at: usize) -> (u32, u32) {
-        let index = self.pieces.partition_point(|piece| piece.at <= at);
-        let Some(piece) = index.checked_sub(1).and_then(|i| self.pieces.get(i)) else { return (0, 0) };
-        if at >= self.bytes.len() && !self.bytes.is_empty() {
+        let of_many = |made: &Made| {
+            let index = made.pieces.partition_point(|piece| piece.at <= at);
+            index.checked_sub(1).and_then(|i| made.pieces.get(i)).copied()
+        };
+        let piece = self.stretched().or_else(|| self.made.as_ref().and_then(|made| of_many(made)));
+        let Some(piece) = piece else { return (0, 0) };
+        if at >= self.len() && !self.is_empty() {
             return (piece.source.1, piece.source.1);
         }
         if !piece.copied {

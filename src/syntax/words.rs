@@ -110,12 +110,12 @@ impl<'t> Words<'t> {
 
     /// The bytes not cut yet, without leading white space: what a raw-args directive gets.
     pub fn rest(&self) -> &'t [u8] {
-        line_start(self.text.bytes.get(self.at..).unwrap_or_default())
+        line_start(self.text.bytes().get(self.at..).unwrap_or_default())
     }
 
     /// Where [`Words::rest`] stands.
     pub fn rest_span(&self) -> Span {
-        let end = self.text.bytes.len();
+        let end = self.text.len();
         self.text.span(end - self.rest().len()..end)
     }
 
@@ -130,10 +130,10 @@ impl Iterator for Words<'_> {
 
     fn next(&mut self) -> Option<Word> {
         let line = self.rest();
-        let start = self.text.bytes.len() - line.len();
+        let start = self.text.len() - line.len();
         let (raw, rest) = getword(line)?;
         let length = raw.raw.len() + raw.quote.map_or(0, |_| 1 + usize::from(raw.closed));
-        self.at = self.text.bytes.len() - rest.len();
+        self.at = self.text.len() - rest.len();
         Some(Word {
             text: raw.text(),
             span: self.text.span(start..start + length),

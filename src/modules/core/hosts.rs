@@ -112,11 +112,12 @@ pub(super) fn register_method(place: &mut Place<'_, '_>, name: &[u8]) -> Method 
 fn document_root(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     place.check_context(args, Within::DIR_CONTEXT)?;
     let path = place.server_path(args.text(0));
-    if !place.is_directory(&path) && place.is_virtual_host() {
+    let there = place.is_directory(&path);
+    if !there && place.is_virtual_host() {
         let text = format!("AH00112: Warning: DocumentRoot [{path}] does not exist");
         let warning = Diagnostic::warning("RX0246", args.at(0), format!("there is no directory {path}"));
         place.warn(warning.with_apache(Apache::Plain(text)).logged_bare());
-    } else if !place.is_directory(&path) {
+    } else if !there {
         let message = format!("DocumentRoot '{path}' is not a directory, or is not readable");
         let mistake = Mistake::new(message).id("RX0246").at(args.at(0), "no such directory");
         let advice = format!("make it with `mkdir -p {path}`, or name the directory that holds your pages");

@@ -247,6 +247,7 @@ fn virtual_host(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
             Err(addresses::Bad::Unknown(why)) => place.warn(unknown_host(word, why)),
         }
     }
+    hosts.shrink_to_fit();
     place.virtual_host(args.node, hosts, args.span);
     wrong
 }

@@ -25,10 +25,11 @@ pub fn require(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
         None => (BString::default(), args.span),
     };
     let text = args.node.text();
-    let rest = text.slice(text.bytes.len() - words.rest().len()..text.bytes.len());
+    let rest = text.slice(text.len() - words.rest().len()..text.len());
     let parsed = parse(place, args.node, &name, name_span, &rest)?;
     let limited = place.at.limited;
-    let rule = Require { provider: name, args: rest.bytes, negated, limited, parsed, at: args.span };
+    let rule =
+        Require { provider: name, args: rest.bytes().to_owned(), negated, limited, parsed, at: args.span };
     let group = current(place, args.span);
     if negated && group.logic == Logic::Or {
         let message = format!("negative Require directive has no effect in {group} directive");
@@ -99,7 +100,7 @@ fn user_provider(name: &[u8]) -> Option<&'static str> {
 fn current<'c>(place: &'c mut Place<'_, '_>, at: Span) -> &'c mut Group {
     let home =
         place.around().find(|node| !is_group(node) && !node.is(b"<limit") && !node.is(b"<limitexcept"));
-    let home = home.map(|node| Setting::new([&node.name[..], b" ", &node.args].concat().into(), node.span));
+    let home = home.map(|node| Setting::new([&node.name[..], b" ", node.args()].concat().into(), node.span));
     let whole = place
         .dir::<AuthzDir>()
         .rules
@@ -116,7 +117,7 @@ pub fn group(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     let own = empty_group(args)?;
     match args.node.section_args() {
         None => return Err(unclosed(args.node)),
-        Some(text) if !text.bytes.is_empty() => {
+        Some(text) if !text.is_empty() => {
             let message = format!("{own} directive doesn't take additional arguments");
             return Err(Mistake::new(message).id("RX0403"));
         }
@@ -246,7 +247,8 @@ pub fn alias(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     let provider =
         place.provider(&base.text).ok_or_else(|| unknown_provider(place, &base.text, base.span))?;
     (provider.parse)(place, &given).map_err(|mut mistake| {
-        mistake.message = format!("Can't parse 'Require {} {}': {}", base.text, given.bytes, mistake.message);
+        mistake.message =
+            format!("Can't parse 'Require {} {}': {}", base.text, given.bytes(), mistake.message);
         mistake
     })?;
     // What stands inside is read, and holds for nothing but itself.

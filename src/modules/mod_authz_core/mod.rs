@@ -144,7 +144,9 @@ struct Group {
 
 impl Group {
     fn new(logic: Logic, negated: bool, at: Span) -> Group {
-        Group { logic, negated, origin: Origin::Section, limited: 0, rules: Vec::new(), at, home: None }
+        // Most groups are of one rule.
+        let rules = Vec::with_capacity(1);
+        Group { logic, negated, origin: Origin::Section, limited: 0, rules, at, home: None }
     }
 
     fn push(&mut self, rule: Rule) {

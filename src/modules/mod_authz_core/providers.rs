@@ -15,7 +15,7 @@ use bstr::BString;
 
 /// `Require all granted`, `Require all denied`. Quotes are not taken off.
 pub fn all(_: &mut Place<'_, '_>, text: &Text) -> Result<Parsed, Mistake> {
-    match text.bytes.to_ascii_lowercase().as_slice() {
+    match text.bytes().to_ascii_lowercase().as_slice() {
         b"granted" => Ok(parsed(All { granted: true })),
         b"denied" => Ok(parsed(All { granted: false })),
         _ => Err(Mistake::new("Argument for 'Require all' must be 'granted' or 'denied'").id("RX0414")),
@@ -105,10 +105,11 @@ impl Requirement for Methods {
 
 /// `Require expr EXPRESSION`; one pair of double quotes around all of it is taken off.
 pub fn expr(place: &mut Place<'_, '_>, text: &Text) -> Result<Parsed, Mistake> {
-    let bare = text.bytes.strip_prefix(b"\"").and_then(|inner| inner.strip_suffix(b"\""));
+    let written: &[u8] = text.bytes();
+    let bare = written.strip_prefix(b"\"").and_then(|inner| inner.strip_suffix(b"\""));
     let (source, skipped) = match bare {
         Some(bare) => (bare, 1),
-        None => (text.bytes.as_slice(), 0),
+        None => (written, 0),
     };
     let options = place.expression_options();
     let expr = expr::parse(source, expr::Mode::Condition, options).map_err(|error| {

@@ -1,7 +1,5 @@
 //! Lines to nodes: Apache's `ap_build_config_sub`.
 
-use bstr::{BString, ByteSlice};
-
 use super::{Block, Reader};
 use crate::{
     diag::{Diagnostic, Span},
@@ -18,7 +16,7 @@ impl Reader<'_> {
             return self.too_long(&line);
         }
         if self.closes_conditional(&line) {
-            return self.close_block(Some(line.text.span(0..line.text.bytes.len())));
+            return self.close_block(Some(line.text.whole()));
         }
         if matches!(line.kind, Kind::Blank | Kind::Comment) {
             return;
@@ -105,22 +103,22 @@ impl Block {
 
 /// A line as a node; nothing when its first word is empty.
 pub(super) fn node(text: Text, line: u32) -> Option<Node> {
-    let whole = text.span(0..text.bytes.len());
-    let (word, rest) = getword(&text.bytes)?;
+    let whole = text.whole();
+    let (word, rest) = getword(text.bytes())?;
     let mut name = word.text();
     if name.is_empty() {
         return None;
     }
     let length = word.raw.len() + word.quote.map_or(0, |_| 1 + usize::from(word.closed));
     let name_span = text.span(0..length);
-    let mut args = text.slice(text.bytes.len() - rest.len()..text.bytes.len());
+    let mut args = text.slice(text.len() - rest.len()..text.len());
     if name.get(1) != Some(&b'/') {
         let closed = name.last() == Some(&b'>');
         if closed {
             name.pop();
         }
         // Apache moves the `>` of `<Name>` to the arguments, and gives `<Name` one as well.
-        if name.first() == Some(&b'<') && args.bytes.is_empty() {
+        if name.first() == Some(&b'<') && args.is_empty() {
             args = Text::new(whole.file);
             let end = name_span.end;
             match closed && word.quote.is_none() && text.is_verbatim() {
@@ -129,11 +127,10 @@ pub(super) fn node(text: Text, line: u32) -> Option<Node> {
             }
         }
     }
-    let args_span = args.span(0..args.bytes.len());
+    let args_span = args.whole();
     let verbatim = args.is_verbatim();
     Some(Node {
         name,
-        args: BString::from(args.bytes.as_bytes()),
         span: whole,
         name_span,
         args_span,

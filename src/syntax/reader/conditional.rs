@@ -26,9 +26,9 @@ impl Reader<'_> {
             self.unclosed_tag(node);
             return None;
         };
-        let negated = text.bytes.first() == Some(&b'!');
+        let negated = text.bytes().first() == Some(&b'!');
         if negated {
-            text = text.slice(1..text.bytes.len());
+            text = text.slice(1..text.len());
         }
         let word = Words::of(&text).next().filter(|word| !word.text.is_empty());
         let Some(word) = word else {

@@ -73,14 +73,14 @@ impl Reader<'_> {
     /// A line with its `${VAR}` replaced: by Define, then by the environment. What is not defined
     /// stays, with Apache's warning unless the name has a colon (`${map:key}` of mod_rewrite).
     pub(super) fn expand(&mut self, line: Text) -> Text {
-        if !line.bytes.contains_str("${") {
+        if next_variable(line.bytes(), 0).is_none() {
             return line;
         }
         let mut text = Text::new(line.span(0..0).file);
         let mut at = 0;
-        while let Some((start, end)) = next_variable(&line.bytes, at) {
+        while let Some((start, end)) = next_variable(line.bytes(), at) {
             append(&mut text, &line, at..start);
-            let name = line.bytes.get(start + 2..end - 1).unwrap_or_default();
+            let name = line.bytes().get(start + 2..end - 1).unwrap_or_default();
             let span = line.span(start..end);
             match self.variable(name) {
                 Some(value) => text.push_replaced(&value, span),
@@ -91,7 +91,7 @@ impl Reader<'_> {
             }
             at = end;
         }
-        append(&mut text, &line, at..line.bytes.len());
+        append(&mut text, &line, at..line.len());
         text
     }
 
@@ -116,7 +116,14 @@ impl Reader<'_> {
 }
 
 fn next_variable(line: &[u8], from: usize) -> Option<(usize, usize)> {
-    let start = from + line.get(from..)?.find("${")?;
+    let mut start = from;
+    loop {
+        start += line.get(start..)?.find_byte(b'$')?;
+        if line.get(start + 1) == Some(&b'{') {
+            break;
+        }
+        start += 1;
+    }
     let end = start + line.get(start..)?.find_byte(b'}')? + 1;
     Some((start, end))
 }

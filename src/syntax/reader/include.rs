@@ -9,7 +9,7 @@ use crate::{
     diag::{Diagnostic, Span},
     syntax::{
         Node,
-        line::{MAIN_LIMIT, lines_limited},
+        line::{Lines, MAIN_LIMIT},
     },
     system::{Kind, path},
 };
@@ -37,7 +37,7 @@ impl Reader<'_> {
         match self.file_text(name) {
             Ok(text) => {
                 let file = self.sources.add(name.to_str_lossy(), text);
-                let lines = lines_limited(self.sources.text(file), file, MAIN_LIMIT);
+                let lines = Lines::of_file(self.sources.shared(file), file, MAIN_LIMIT);
                 self.unit(Origin::File, file, lines)
             }
             Err(error) => {
@@ -131,7 +131,7 @@ impl Reader<'_> {
         let file = known.unwrap_or_else(|| self.sources.add(target.to_str_lossy(), text));
         self.seen.insert(target.to_vec(), file);
         self.out.includes.push(Include { file, at: job.node.span });
-        let lines = lines_limited(self.sources.text(file), file, MAIN_LIMIT);
+        let lines = Lines::of_file(self.sources.shared(file), file, MAIN_LIMIT);
         let nodes = self.unit(Origin::File, file, lines);
         for node in nodes {
             self.block().push(node);

@@ -10,7 +10,7 @@ use bstr::{BString, ByteSlice};
 use super::{Frame, Include, Reader, structure::log_text};
 use crate::{
     diag::{Apache, Diagnostic, Span},
-    syntax::{Kind, Node, Word, line::single_lines, words::getword},
+    syntax::{Kind, Node, Word, line::Lines, words::getword},
 };
 
 /// Characters that the name of an argument should begin with.
@@ -100,13 +100,13 @@ impl Reader<'_> {
         let mut words = crate::syntax::Words::of(&text);
         let name = words.next();
         let Some(name) = name.filter(|name| !name.text.is_empty()) else {
-            let what = if text.bytes.is_empty() { "empty name" } else { "name not found" };
+            let what = if text.is_empty() { "empty name" } else { "name not found" };
             let diagnostic = Diagnostic::error("RX0060", node.span, "<Macro> has no name")
                 .with_advice("give the macro a name: `<Macro Name $argument>`");
             self.error_at(node, diagnostic, &format!("<Macro macro definition: {what}"));
             return None;
         };
-        let after = node.args.get(text.bytes.len() + 1..).unwrap_or_default().to_vec();
+        let after = node.args().get(text.len() + 1..).unwrap_or_default().to_vec();
         let place = self.here();
         self.trailing(&after, node.span, &place, "AH02801: non blank chars found after <Macro closing '>'");
         let found = Macro {
@@ -232,8 +232,8 @@ impl Reader<'_> {
             if line.kind == Kind::Comment {
                 continue;
             }
-            let span = line.text.span(0..line.text.bytes.len());
-            let name = getword(&line.text.bytes).map(|(word, _)| word.text()).unwrap_or_default();
+            let span = line.text.whole();
+            let name = getword(line.text.bytes()).map(|(word, _)| word.text()).unwrap_or_default();
             if name.starts_with(b"</") {
                 nesting -= 1;
                 if nesting < 0 && !ignore_nesting {
@@ -251,7 +251,7 @@ impl Reader<'_> {
             }
             if name.eq_ignore_ascii_case(b"</Macro>") {
                 macros -= 1;
-                let after = line.text.bytes.rfind_byte(b'>').and_then(|at| line.text.bytes.get(at + 1..));
+                let after = line.text.bytes().rfind_byte(b'>').and_then(|at| line.text.bytes().get(at + 1..));
                 let place = self.here();
                 let what = "AH02794: non blank chars found after directive closing";
                 self.trailing(after.unwrap_or_default(), span, &place, what);
@@ -265,7 +265,7 @@ impl Reader<'_> {
             } else if name.eq_ignore_ascii_case(b"<Macro") {
                 macros += 1;
             }
-            lines.push(line.text.bytes);
+            lines.push(line.text.bytes().to_owned());
         }
         None
     }
@@ -369,9 +369,9 @@ impl Reader<'_> {
         }
         let file = self.sources.add(title, text);
         self.out.expansions.push(Include { file, at: node.span });
-        let lines = single_lines(self.sources.text(file), file);
+        let lines = Lines::one_by_one(self.sources.shared(file), file);
         if let Some(unit) = self.units.last_mut() {
-            unit.frames.push(Frame { file, lines: lines.into_iter(), number: 0 });
+            unit.frames.push(Frame { file, lines, number: 0 });
         }
     }
 

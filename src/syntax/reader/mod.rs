@@ -28,7 +28,7 @@ pub use macros::Macros;
 
 use super::{
     Line, Node,
-    line::{HTACCESS_LIMIT, MAIN_LIMIT, lines_limited, single_lines},
+    line::{HTACCESS_LIMIT, Lines, MAIN_LIMIT},
 };
 use crate::{
     diag::{Diagnostic, FileId, Sources, Span},
@@ -195,7 +195,7 @@ struct Unit {
 
 struct Frame {
     file: FileId,
-    lines: std::vec::IntoIter<Line>,
+    lines: Lines,
     /// Number of the line read last.
     number: u32,
 }
@@ -223,7 +223,7 @@ impl Reader<'_> {
                 let one_line = |text: &Vec<u8>| [text.replace("\n", " "), b"\n".to_vec()].concat();
                 let text: Vec<u8> = texts.iter().flat_map(one_line).collect();
                 let file = self.sources.add("-c/-C directives", text);
-                let lines = single_lines(self.sources.text(file), file);
+                let lines = Lines::one_by_one(self.sources.shared(file), file);
                 self.unit(Origin::Directives, file, lines)
             }
         }
@@ -231,13 +231,13 @@ impl Reader<'_> {
 
     fn text(&mut self, origin: Origin, path: &[u8], text: &[u8], limit: usize) -> Vec<Node> {
         let file = self.sources.add(path.to_str_lossy(), text);
-        let lines = lines_limited(text, file, limit);
+        let lines = Lines::of_file(self.sources.shared(file), file, limit);
         self.unit(origin, file, lines)
     }
 
     /// Reads a text to its end and gives its nodes.
-    fn unit(&mut self, origin: Origin, file: FileId, lines: Vec<Line>) -> Vec<Node> {
-        let frames = vec![Frame { file, lines: lines.into_iter(), number: 0 }];
+    fn unit(&mut self, origin: Origin, file: FileId, lines: Lines) -> Vec<Node> {
+        let frames = vec![Frame { file, lines, number: 0 }];
         self.units.push(Unit { origin, frames, blocks: vec![Block::default()], blamed: None });
         while let Some(line) = self.next_line() {
             self.line(line);

@@ -24,11 +24,13 @@ impl Reader<'_> {
     /// Whether the line closes the conditional section that is being read. Apache compares the whole
     /// line, so `</IfModule> x` does not.
     pub(super) fn closes_conditional(&mut self, line: &Line) -> bool {
-        let Kind::Close { .. } = line.kind else { return false };
+        if line.kind != Kind::Close {
+            return false;
+        }
         let block = self.block();
         let Some(opened) = block.opened.as_ref().filter(|_| block.stack.is_empty()) else { return false };
-        closing_name(&line.text.bytes).is_some_and(|name| is_closed_by(opened, name))
-            && line.text.bytes.starts_with(b"</")
+        closing_name(line.text.bytes()).is_some_and(|name| is_closed_by(opened, name))
+            && line.text.bytes().starts_with(b"</")
     }
 
     /// Ends the conditional section that is being read; its nodes move outwards.
@@ -47,12 +49,13 @@ impl Reader<'_> {
     /// `</Name>`.
     pub(super) fn close_section(&mut self, tag: Node) {
         let Some(open) = self.block().stack.last() else { return self.unmatched(tag) };
-        let parent = open.section_name().unwrap_or_default().to_owned();
-        let open_span = open.span;
-        let Some(name) = closing_name(&tag.name) else { return self.bracketless(tag, parent.as_bstr()) };
-        if name.eq_ignore_ascii_case(&parent) {
+        let name = closing_name(&tag.name);
+        if name.is_some_and(|name| is_closed_by(open, name)) {
             return self.close_top(tag.span);
         }
+        let parent = open.section_name().unwrap_or_default().to_owned();
+        let open_span = open.span;
+        let Some(name) = name else { return self.bracketless(tag, parent.as_bstr()) };
         let text = format!("Expected </{parent}> but saw {}", log_text(&tag.name));
         let diagnostic = Diagnostic::error(
             "RX0011",
@@ -169,6 +172,8 @@ impl Reader<'_> {
         let block = self.block();
         if let Some(mut node) = block.stack.pop() {
             node.close = Some(close);
+            // Most sections are short, and a configuration may have very many.
+            node.children.shrink_to_fit();
             block.push(node);
         }
     }
@@ -333,7 +338,7 @@ impl Reader<'_> {
                 self.line(line);
                 continue;
             }
-            let Some((word, args)) = crate::syntax::words::getword(&line.text.bytes) else { continue };
+            let Some((word, args)) = crate::syntax::words::getword(line.text.bytes()) else { continue };
             let mut name = word.text();
             if name.starts_with(b"</") {
                 name.pop();
@@ -343,11 +348,11 @@ impl Reader<'_> {
                 if saw.eq_ignore_ascii_case(&expected) {
                     open.pop();
                 } else {
-                    let span = line.text.span(0..line.text.bytes.len());
+                    let span = line.text.whole();
                     self.soak_mismatch(&opened, &mut open, (&expected, &name), span);
                 }
                 if open.is_empty() {
-                    let end = line.text.span(0..line.text.bytes.len());
+                    let end = line.text.whole();
                     return self.skipped(opened, Some(end));
                 }
             } else if name.starts_with(b"<") {

@@ -75,7 +75,7 @@ fn shown(reading: &Reading) -> String {
 
 fn tree(nodes: &[Node], indent: &str, lines: &mut Vec<String>) {
     for node in nodes {
-        lines.push(format!("{indent}{} {}", node.name, node.args));
+        lines.push(format!("{indent}{} {}", node.name, node.args()));
         tree(&node.children, &format!("{indent}  "), lines);
         if let Some(name) = node.section_name().filter(|_| !node.children.is_empty()) {
             lines.push(format!("{indent}</{name}>"));
@@ -393,7 +393,7 @@ fn check_spans(nodes: &[Node], sources: &Sources) {
             assert!(span.start <= span.end && span.end as usize <= sources.text(span.file).len());
         }
         if node.verbatim {
-            assert_eq!(sources.slice(node.args_span), node.args.as_bytes());
+            assert_eq!(sources.slice(node.args_span), node.args().as_bytes());
         }
         check_spans(&node.children, sources);
     }
