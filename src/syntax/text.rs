@@ -119,6 +119,11 @@ impl Text {
     /// The smallest span of the source that a range of the text stems from. A range inside a
     /// variable's value gives the `${VAR}` it replaced.
     pub fn span(&self, range: Range<usize>) -> Span {
+        if self.made.is_none() {
+            let place = |at: usize| self.start.saturating_add(offset(at)).min(self.end);
+            let (start, end) = (place(range.start), place(range.end));
+            return Span::new(self.file, start, end.max(start));
+        }
         let (start, end) = self.locate(range.start);
         let mut span = Span::new(self.file, start, if range.is_empty() { start } else { end });
         if !range.is_empty() {
@@ -134,11 +139,17 @@ impl Text {
 
     /// A part of the text, still knowing its places. Cut where the range leaves the text.
     pub fn slice(&self, range: Range<usize>) -> Text {
+        self.clone().cut(range)
+    }
+
+    /// The same of a text that is not needed any more.
+    pub fn cut(mut self, range: Range<usize>) -> Text {
         let end = range.end.min(self.len());
         let start = range.start.min(end);
         if self.made.is_none() {
-            let first = self.start as usize;
-            return Text::stretch(self.file, &self.source, first + start..first + end);
+            self.end = self.start.saturating_add(offset(end));
+            self.start = self.start.saturating_add(offset(start));
+            return self;
         }
         let mut part = Text::new(self.file);
         let mut found = false;
@@ -161,11 +172,12 @@ impl Text {
     }
 
     /// The text without white space around it.
-    pub fn trimmed(&self) -> Text {
+    pub fn trimmed(self) -> Text {
         let bytes = self.bytes();
         let leading = bytes.iter().take_while(|b| is_space(**b)).count();
         let trailing = bytes.iter().rev().take_while(|b| is_space(**b)).count();
-        self.slice(leading..(bytes.len() - trailing).max(leading))
+        let end = (bytes.len() - trailing).max(leading);
+        self.cut(leading..end)
     }
 
     /// The pieces to append to: a stretch becomes the first of them.

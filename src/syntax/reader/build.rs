@@ -111,7 +111,9 @@ pub(super) fn node(text: Text, line: u32) -> Option<Node> {
     }
     let length = word.raw.len() + word.quote.map_or(0, |_| 1 + usize::from(word.closed));
     let name_span = text.span(0..length);
-    let mut args = text.slice(text.len() - rest.len()..text.len());
+    let (end, start) = (text.len(), text.len() - rest.len());
+    let plain = word.quote.is_none() && text.is_verbatim();
+    let mut args = text.cut(start..end);
     if name.get(1) != Some(&b'/') {
         let closed = name.last() == Some(&b'>');
         if closed {
@@ -121,7 +123,7 @@ pub(super) fn node(text: Text, line: u32) -> Option<Node> {
         if name.first() == Some(&b'<') && args.is_empty() {
             args = Text::new(whole.file);
             let end = name_span.end;
-            match closed && word.quote.is_none() && text.is_verbatim() {
+            match closed && plain {
                 true => args.push_copy(b">", end.saturating_sub(1)),
                 false => args.push_replaced(b">", Span::new(whole.file, end, end)),
             }
