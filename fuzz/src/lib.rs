@@ -168,7 +168,7 @@ fn next_input(exchange: &Exchange, out: &mut Output) -> Option<Input<'static>> {
     for ask in asks {
         match ask {
             Ask::Close | Ask::Abort => return None,
-            Ask::Spawn(_) => return Some(Input::ChildClosed),
+            Ask::Spawn { .. } => return Some(Input::ChildClosed),
             Ask::FeedChild(_) => return Some(Input::ChildFed),
             _ => {}
         }

@@ -192,7 +192,7 @@ fn a_program_is_fed_and_its_output_goes_in_chunks() {
     let mut harness = Harness::new();
     let out = harness.on(Input::Client(b"POST /run HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab"));
     let asks = &out.asks[..];
-    assert!(asks.iter().any(|ask| matches!(ask, Ask::Spawn(_))), "{asks:?}");
+    assert!(asks.iter().any(|ask| matches!(ask, Ask::Spawn { .. })), "{asks:?}");
     assert!(asks.iter().any(|ask| matches!(ask, Ask::FeedChild(bytes) if bytes == b"ab")), "{asks:?}");
     assert!(!harness.wants_client());
     harness.on(Input::ChildFed);

@@ -1,26 +1,20 @@
-//! CGI programs as processes: started without a copy of our page tables, three pipes driven by
-//! the loop, ended with everything they started, always reaped.
+//! CGI programs as processes: three pipes driven by the loop, ended with everything they started,
+//! always reaped.
 
-use super::{pidfd::ExitWatch, slab::Key, timer::Timer};
-use crate::{engine::Cgi, policy::core_conf::ResourceLimit};
-use bstr::BString;
+use super::{
+    pidfd::ExitWatch,
+    slab::Key,
+    spawn::{Child, Started},
+    timer::Timer,
+};
 use mio::{
     Interest, Registry,
     unix::pipe::{Receiver, Sender},
 };
-use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
-};
+use nix::sys::signal::{Signal, killpg};
 use std::{
     collections::VecDeque,
-    ffi::{CString, OsStr, c_char},
     io::{self, Read, Write},
-    os::unix::{
-        ffi::OsStrExt,
-        process::{CommandExt, ExitStatusExt},
-    },
-    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -110,31 +104,27 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts the program. The error says which step failed: `chdir`, `exec`, `fork`, `setrlimit`.
-    pub fn start(cgi: &Cgi, owner: Key) -> Result<Program, (&'static str, io::Error)> {
-        let mut child = command(cgi)
-            .and_then(|mut command| command.spawn())
-            .map_err(|error| (failed_step(cgi, &error), error))?;
-        log::debug!("program {} is {}", child.id(), cgi.program);
-        let stdin = child.stdin.take().map(Sender::from);
-        let stdout = child.stdout.take().map(Receiver::from);
-        let stderr = child.stderr.take().map(Receiver::from);
+    /// A program that was just started for a connection.
+    pub fn new(started: Started, owner: Key) -> Program {
+        let Started { child, watch, stdin, stdout, stderr } = started;
+        let stdin = stdin.map(Sender::from);
+        let (stdout, stderr) = (Receiver::from(stdout), Receiver::from(stderr));
         // These fail for descriptors that are none; ours were made a moment ago.
         stdin.iter().for_each(|pipe| drop(pipe.set_nonblocking(true)));
-        stdout.iter().chain(&stderr).for_each(|pipe| drop(pipe.set_nonblocking(true)));
-        Ok(Program {
+        [&stdout, &stderr].into_iter().for_each(|pipe| drop(pipe.set_nonblocking(true)));
+        Program {
             owner: Some(owner),
             timer: Timer::default(),
             stage: Stage::Wanted,
-            watch: ExitWatch::new(child.id()).ok(),
+            watch,
             child,
             input: Input { pipe: stdin, ready: true, ..Input::default() },
-            output: Stream { pipe: stdout, ..Stream::default() },
-            stderr: Stream { pipe: stderr, ..Stream::default() },
+            output: Stream { pipe: Some(stdout), ..Stream::default() },
+            stderr: Stream { pipe: Some(stderr), ..Stream::default() },
             exit: None,
             exit_told: false,
             closed_due: false,
-        })
+        }
     }
 
     /// Puts its pipes and its end into the poll. Standard input is put there only when the pipe
@@ -181,7 +171,7 @@ impl Program {
             self.signal(Signal::SIGKILL);
         }
         match self.child.try_wait() {
-            Ok(Some(status)) => self.exit = Some(status.into_raw()),
+            Ok(Some(status)) => self.exit = Some(status),
             Ok(None) => {}
             // Someone else reaped it: there is nothing more to learn.
             Err(_) => self.exit = Some(0),
@@ -257,11 +247,9 @@ impl Program {
 
     /// Sends a signal to the program and all it started.
     pub fn signal(&self, signal: Signal) {
-        if self.exit.is_none()
-            && let Ok(group) = i32::try_from(self.child.id())
-        {
+        if self.exit.is_none() {
             // ESRCH means that it is gone, which is what was wanted.
-            let _ = killpg(Pid::from_raw(group), signal);
+            let _ = killpg(self.child.id(), signal);
         }
     }
 }
@@ -345,104 +333,5 @@ impl Input {
         self.pipe = None;
         self.queue.clear();
         self.written = 0;
-    }
-}
-
-fn os(bytes: &BString) -> &OsStr {
-    OsStr::from_bytes(bytes)
-}
-
-fn command(cgi: &Cgi) -> io::Result<Command> {
-    let mut command = Command::new(os(&cgi.program));
-    if let Some((name, arguments)) = cgi.argv.split_first() {
-        command.arg0(os(name)).args(arguments.iter().map(os));
-    }
-    command
-        .env_clear()
-        .envs(cgi.env.iter().map(|(name, value)| (os(name), os(value))))
-        .current_dir(os(&cgi.cwd))
-        .process_group(0)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    if cgi.limits.iter().any(Option::is_some) {
-        limit(&mut command, cgi.limits, Exec::new(cgi)?);
-    }
-    Ok(command)
-}
-
-/// Sets RLimitCPU, RLimitMEM and RLimitNPROC in the child. It costs a fork(2), which is why it is
-/// done only where they are said.
-#[allow(unsafe_code)]
-fn limit(command: &mut Command, limits: [Option<ResourceLimit>; 3], exec: Exec) {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let resources = [Resource::RLIMIT_CPU, Resource::RLIMIT_AS, Resource::RLIMIT_NPROC];
-    let set = move || {
-        for (limit, resource) in limits.iter().zip(resources) {
-            if let Some(limit) = limit {
-                let (_, most) = getrlimit(resource)?;
-                let hard = limit.hard.map_or(most, |hard| hard.unwrap_or(most)).min(most);
-                let soft = limit.soft.unwrap_or(hard).min(hard);
-                setrlimit(resource, soft, hard)?;
-            }
-        }
-        Err(exec.run())
-    };
-    // SAFETY: the closure only calls getrlimit, setrlimit and execve, which are async-signal-safe,
-    // and allocates nothing.
-    unsafe { command.pre_exec(set) };
-}
-
-/// The arguments of execve(2), made before the fork. execvp(3), which the standard library would
-/// call, gives a script without `#!` to the shell; neither posix_spawn(3) nor Apache does.
-struct Exec {
-    program: CString,
-    argv: Vec<*const c_char>,
-    envp: Vec<*const c_char>,
-    /// What the pointers point into.
-    _strings: Vec<CString>,
-}
-
-// SAFETY: the pointers lead to the strings that stand beside them, which nobody changes.
-#[allow(unsafe_code)]
-unsafe impl Send for Exec {}
-// SAFETY: as above.
-#[allow(unsafe_code)]
-unsafe impl Sync for Exec {}
-
-impl Exec {
-    fn new(cgi: &Cgi) -> io::Result<Exec> {
-        let mut strings = Vec::with_capacity(cgi.argv.len() + cgi.env.len());
-        for argument in &cgi.argv {
-            strings.push(CString::new(argument.as_slice())?);
-        }
-        for (name, value) in &cgi.env {
-            strings.push(CString::new([name.as_slice(), b"=", value].concat())?);
-        }
-        let pointers = |strings: &[CString]| {
-            let ends = std::iter::once(std::ptr::null());
-            strings.iter().map(|string| string.as_ptr()).chain(ends).collect()
-        };
-        let (argv, env) = strings.split_at(cgi.argv.len());
-        let (argv, envp) = (pointers(argv), pointers(env));
-        Ok(Exec { program: CString::new(cgi.program.as_slice())?, argv, envp, _strings: strings })
-    }
-
-    /// Returns only if it fails.
-    #[allow(unsafe_code)]
-    fn run(&self) -> io::Error {
-        // SAFETY: both arrays end with a null pointer, and what they point to lives in `self`.
-        unsafe { nix::libc::execve(self.program.as_ptr(), self.argv.as_ptr(), self.envp.as_ptr()) };
-        io::Error::last_os_error()
-    }
-}
-
-/// posix_spawn(3) tells the error but not the step.
-fn failed_step(cgi: &Cgi, error: &io::Error) -> &'static str {
-    match error.raw_os_error() {
-        Some(nix::libc::EAGAIN | nix::libc::ENOMEM | nix::libc::EMFILE | nix::libc::ENFILE) => "fork",
-        _ if nix::unistd::access(os(&cgi.cwd), nix::unistd::AccessFlags::X_OK).is_err() => "chdir",
-        Some(nix::libc::EPERM) if cgi.limits.iter().any(Option::is_some) => "setrlimit",
-        _ => "exec",
     }
 }

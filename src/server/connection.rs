@@ -8,6 +8,7 @@ use super::{
     outbox::{Flushed, Outbox},
     resolve::Found,
     slab::Key,
+    spawn::Failure,
     timer::Timer,
     worker::{Generation, Owner, Tools},
 };
@@ -356,9 +357,9 @@ impl Conn {
         let mut failure = None;
         for ask in asks.drain(..) {
             match ask {
-                Ask::Spawn(cgi) => {
+                Ask::Spawn { cgi, input } => {
                     self.end_program(Stage::Left, tools);
-                    match self.spawn(&cgi, tools) {
+                    match self.spawn(&cgi, input, tools) {
                         Ok(key) => self.program = Some(key),
                         Err(error) => failure = Some(error),
                     }
@@ -389,9 +390,9 @@ impl Conn {
         tools.programs.get_mut(self.program?)
     }
 
-    fn spawn(&self, cgi: &crate::engine::Cgi, tools: &mut Tools) -> Result<Key, (&'static str, io::Error)> {
+    fn spawn(&self, cgi: &crate::engine::Cgi, input: bool, tools: &mut Tools) -> Result<Key, Failure> {
         let full = || ("fork", io::Error::from(io::ErrorKind::OutOfMemory));
-        let program = Program::start(cgi, self.key)?;
+        let program = Program::new(tools.spawner.start(cgi, input)?, self.key);
         let key = tools.programs.reserve().ok_or_else(full)?;
         tools.adopt(key, program).map_err(|error| ("fork", error))?;
         Ok(key)

@@ -22,6 +22,7 @@ mod run;
 mod sendfile;
 mod signals;
 mod slab;
+mod spawn;
 #[cfg(test)]
 mod tests;
 mod timer;

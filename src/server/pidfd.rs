@@ -13,9 +13,16 @@ pub struct ExitWatch {
     fd: OwnedFd,
 }
 
+impl From<OwnedFd> for ExitWatch {
+    /// Of a pidfd that clone(2) gave.
+    fn from(fd: OwnedFd) -> ExitWatch {
+        ExitWatch { fd }
+    }
+}
+
 impl ExitWatch {
     /// For a child of this process that was not reaped yet.
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", test))]
     #[allow(unsafe_code)]
     pub fn new(pid: u32) -> io::Result<ExitWatch> {
         use nix::libc;

@@ -94,6 +94,7 @@ impl Server {
         raise_descriptors();
         if options.signals {
             signals::block().map_err(|error| StartError::line(super::os_error(&error)))?;
+            super::spawn::close_on_exec();
         }
         if let Some(identity) = &identity {
             logs.give_to(identity.uid.as_raw(), identity.gid.as_raw());

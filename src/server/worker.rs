@@ -9,6 +9,7 @@ use super::{
     log::Logs,
     resolve::{Found, Resolver},
     slab::{Key, Slab},
+    spawn::Spawner,
     timer::{Look, Timers},
 };
 use crate::engine::{Connection, Engine, Worker, exchange::Output};
@@ -164,6 +165,8 @@ pub struct Tools {
     pub line: Vec<u8>,
     /// Connections that have more to do at once.
     pub again: Vec<Key>,
+    /// Starts programs.
+    pub spawner: Spawner,
     /// Looks up names.
     pub resolver: Resolver,
     /// The way back to this worker.
@@ -255,6 +258,7 @@ impl EventLoop {
             out: Output::default(),
             line: Vec::new(),
             again: Vec::new(),
+            spawner: Spawner::new()?,
             resolver,
             post: posts.get(id).cloned().ok_or(io::ErrorKind::InvalidInput)?,
             now: Instant::now(),

@@ -84,7 +84,12 @@ impl Piece {
 #[derive(Debug)]
 pub enum Ask {
     /// Start a program, in a process group of its own, with pipes for its three streams.
-    Spawn(Box<Cgi>),
+    Spawn {
+        /// The program.
+        cgi: Box<Cgi>,
+        /// Whether it may be given input; else its standard input is at its end from the start.
+        input: bool,
+    },
     /// Write to the program's standard input.
     FeedChild(Vec<u8>),
     /// Close the program's standard input once everything is written.

@@ -100,7 +100,7 @@ impl Exchange {
             half_closed: false,
         }));
         step.out.asks.push(Ask::Wake(Some(cgi.timeout)));
-        step.out.asks.push(Ask::Spawn(cgi));
+        step.out.asks.push(Ask::Spawn { cgi, input: !self.body.is_done() });
         self.feed(step);
     }
 

@@ -108,7 +108,7 @@ impl Harness {
         self.on(Input::Client(request.as_bytes()));
         let asks = std::mem::take(&mut self.out.asks);
         let spawned = asks.into_iter().find_map(|ask| match ask {
-            Ask::Spawn(cgi) => Some(cgi),
+            Ask::Spawn { cgi, .. } => Some(cgi),
             _ => None,
         });
         spawned.expect("a program is to be run")
