@@ -65,7 +65,7 @@ fn check(script: &str, expected: (&str, &str, i32)) {
 #[track_caller]
 fn check_failure(cgi: &Cgi, step: &str, errno: i32) {
     for failed in both(cgi, true) {
-        let (what, error) = failed.err().expect("it cannot be started");
+        let (what, error) = failed.expect_err("it cannot be started");
         assert_eq!((what, error.raw_os_error()), (step, Some(errno)));
     }
 }
@@ -131,7 +131,7 @@ fn the_step_that_failed_is_named() {
 #[test]
 fn a_word_with_a_nul_byte_is_refused() {
     for failed in both(&cgi("/bin/sh", &["a\0b"]), false) {
-        let (step, error) = failed.err().expect("no such argument can be given");
+        let (step, error) = failed.expect_err("no such argument can be given");
         assert_eq!((step, error.kind()), ("exec", std::io::ErrorKind::InvalidInput));
     }
 }
