@@ -284,7 +284,10 @@ pub fn check(policy: &Policy, diagnostics: &mut Vec<Diagnostic>) {
     }
     let mut futile: Vec<&Group> = Vec::new();
     for server in &policy.servers {
-        look_into(&server.dir, &mut futile);
+        // Most hosts say nothing outside of sections and share what the main server says.
+        if server.dir_id != policy.main().dir_id || std::ptr::eq(server, policy.main()) {
+            look_into(&server.dir, &mut futile);
+        }
         let sections = server.sections.directories().all().iter().chain(server.sections.locations().all());
         sections.for_each(|section| look_into_section(section, &mut futile));
     }
