@@ -17,6 +17,7 @@ pub mod mod_env;
 pub mod mod_log_config;
 pub mod mod_macro;
 pub mod mod_mime;
+pub mod mod_rachis;
 pub mod mod_setenvif;
 pub mod mod_so;
 pub mod mod_unixd;
@@ -50,4 +51,5 @@ pub static ALL: &[&Module] = &[
     &mod_macro::MODULE,
     &mod_mime::MODULE,
     &mod_setenvif::MODULE,
+    &mod_rachis::MODULE,
 ];

@@ -45,6 +45,8 @@ pub struct Process {
     pub max_request_workers: Said<u32>,
     /// What the event MPM is told of its processes and threads; our workers are event loops.
     pub sizes: Sizes,
+    /// `CGIScriptLimit`: most programs that run at a time.
+    pub script_limit: Said<u32>,
     /// `MaxConnectionsPerChild`.
     pub max_connections_per_child: Said<u32>,
     /// `GracefulShutdownTimeout`.

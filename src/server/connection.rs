@@ -4,6 +4,7 @@
 //! "not now". Nothing here waits, and an idle connection holds no buffer.
 
 use super::{
+    admission::Waiting,
     child::{Heard, PATIENCE, Program, Stage},
     outbox::{Flushed, Outbox},
     resolve::Found,
@@ -17,7 +18,7 @@ use crate::engine::{
     exchange::{Ask, Exchange, Input, Output},
 };
 use mio::net::TcpStream;
-use nix::sys::signal::Signal;
+use nix::{libc::EAGAIN, sys::signal::Signal};
 use std::{
     io::{self, Read},
     mem,
@@ -60,6 +61,8 @@ pub struct Conn {
     generation: Rc<Generation>,
     outbox: Outbox,
     program: Option<Key>,
+    /// The program that is to be started when others have ended.
+    waiting: Option<Box<Waiting>>,
     timer: Timer,
     /// What the timer was last set to.
     patience: Option<Duration>,
@@ -95,6 +98,7 @@ impl Conn {
             generation,
             outbox: Outbox::default(),
             program: None,
+            waiting: None,
             timer: Timer::default(),
             patience: None,
             phase: Phase::Open,
@@ -157,6 +161,8 @@ impl Conn {
         }
         match self.phase {
             Phase::Lingering(_) => self.phase = Phase::Dead,
+            // A program that has not begun is not late.
+            _ if self.waiting.is_some() && !self.eof => self.wake(self.patience, tools),
             _ => self.feed(Input::Deadline, tools),
         }
         self.drive(tools);
@@ -353,24 +359,25 @@ impl Conn {
         }
     }
 
-    fn answer_asks(&mut self, asks: &mut Vec<Ask>, tools: &mut Tools) -> Option<(&'static str, io::Error)> {
+    fn answer_asks(&mut self, asks: &mut Vec<Ask>, tools: &mut Tools) -> Option<Failure> {
         let mut failure = None;
         for ask in asks.drain(..) {
             match ask {
                 Ask::Spawn { cgi, input } => {
                     self.end_program(Stage::Left, tools);
-                    match self.spawn(&cgi, input, tools) {
-                        Ok(key) => self.program = Some(key),
-                        Err(error) => failure = Some(error),
-                    }
+                    failure = self.ask_for_program(Waiting::new(cgi, input), tools);
                 }
                 Ask::FeedChild(bytes) => {
-                    if let Some(program) = self.program(tools) {
+                    if let Some(waiting) = &mut self.waiting {
+                        waiting.fed.extend_from_slice(&bytes);
+                    } else if let Some(program) = self.program(tools) {
                         program.feed(bytes);
                     }
                 }
                 Ask::CloseChildInput => {
-                    if let Some(program) = self.program(tools) {
+                    if let Some(waiting) = &mut self.waiting {
+                        waiting.closed = true;
+                    } else if let Some(program) = self.program(tools) {
                         program.close_input();
                     }
                 }
@@ -390,16 +397,68 @@ impl Conn {
         tools.programs.get_mut(self.program?)
     }
 
-    fn spawn(&self, cgi: &crate::engine::Cgi, input: bool, tools: &mut Tools) -> Result<Key, Failure> {
+    /// Starts a program, or has it wait for others to end.
+    fn ask_for_program(&mut self, wanted: Waiting, tools: &mut Tools) -> Option<Failure> {
+        self.waiting = Some(Box::new(wanted));
+        if !tools.admission.has_room(tools.programs.len()) {
+            tools.admission.wait(self.key);
+            return None;
+        }
+        match self.try_start(tools) {
+            Ok(true) => None,
+            Ok(false) => {
+                tools.admission.wait(self.key);
+                None
+            }
+            Err(failure) => Some(failure),
+        }
+    }
+
+    /// It is this connection's turn: starts its program, if it still waits for one. Whether the
+    /// next may have its turn.
+    pub fn start_waiting(&mut self, tools: &mut Tools) -> bool {
+        if self.waiting.is_none() {
+            return true;
+        }
+        match self.try_start(tools) {
+            Ok(true) => self.wake(self.patience, tools),
+            Ok(false) => return false,
+            Err((step, error)) => self.feed(Input::SpawnFailed(step, error), tools),
+        }
+        self.drive(tools);
+        true
+    }
+
+    /// Starts the program that waits; false if there may not be another process as long as those
+    /// that run do.
+    fn try_start(&mut self, tools: &mut Tools) -> Result<bool, Failure> {
+        let Some(waiting) = self.waiting.take() else { return Ok(true) };
+        let started = match tools.spawner.start(&waiting.cgi, waiting.input) {
+            Ok(started) => started,
+            Err((_, error)) if error.raw_os_error() == Some(EAGAIN) && !tools.programs.is_empty() => {
+                self.waiting = Some(waiting);
+                return Ok(false);
+            }
+            Err(failure) => return Err(failure),
+        };
+        let Waiting { fed, closed, .. } = *waiting;
+        let mut program = Program::new(started, self.key);
+        if !fed.is_empty() {
+            program.feed(fed);
+        }
+        if closed {
+            program.close_input();
+        }
         let full = || ("fork", io::Error::from(io::ErrorKind::OutOfMemory));
-        let program = Program::new(tools.spawner.start(cgi, input)?, self.key);
         let key = tools.programs.reserve().ok_or_else(full)?;
         tools.adopt(key, program).map_err(|error| ("fork", error))?;
-        Ok(key)
+        self.program = Some(key);
+        Ok(true)
     }
 
     /// Cuts the program off: it is told to end, or left to end by itself for a while.
     fn end_program(&mut self, stage: Stage, tools: &mut Tools) {
+        self.waiting = None;
         let Some(key) = self.program.take() else { return };
         let Some(program) = tools.programs.get_mut(key) else { return };
         program.detach(stage);

@@ -6,6 +6,7 @@
 //! signals, and what a [`Handle`] says.
 
 mod accept;
+mod admission;
 mod child;
 mod connection;
 mod detach;

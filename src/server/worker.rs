@@ -3,6 +3,7 @@
 
 use super::{
     accept::Acceptor,
+    admission::Admission,
     child::{ASK_AGAIN, PATIENCE, Program, Stage},
     connection::Conn,
     listen::Listener,
@@ -167,6 +168,8 @@ pub struct Tools {
     pub again: Vec<Key>,
     /// Starts programs.
     pub spawner: Spawner,
+    /// Says when.
+    pub admission: Admission,
     /// Looks up names.
     pub resolver: Resolver,
     /// The way back to this worker.
@@ -259,6 +262,7 @@ impl EventLoop {
             line: Vec::new(),
             again: Vec::new(),
             spawner: Spawner::new()?,
+            admission: Admission::new(&config.engine.policy, posts.len()),
             resolver,
             post: posts.get(id).cloned().ok_or(io::ErrorKind::InvalidInput)?,
             now: Instant::now(),
@@ -298,6 +302,7 @@ impl EventLoop {
             again.into_iter().for_each(|key| self.with(key, |conn, tools| conn.drive(tools)));
             self.accept();
             self.timers();
+            self.start_programs();
             self.write_logs();
         }
     }
@@ -349,6 +354,17 @@ impl EventLoop {
             Some(owner) => self.with(owner, |conn, tools| conn.drive(tools)),
             None if program.is_reaped() => drop(self.tools.programs.remove(key)),
             None => {}
+        }
+    }
+
+    /// Starts programs that had to wait, as far as there is room now.
+    fn start_programs(&mut self) {
+        while let Some(key) = self.tools.admission.next(self.tools.programs.len()) {
+            let mut started = true;
+            self.with(key, |conn, tools| started = conn.start_waiting(tools));
+            if !started {
+                return self.tools.admission.wait_on(key);
+            }
         }
     }
 
@@ -471,6 +487,7 @@ impl EventLoop {
             // Without descriptors for the new sockets there is nothing that could be served.
             Err(_) => return self.finish(),
         }
+        self.tools.admission.reload(&config.engine.policy, self.posts.len());
         let new = Generation::new(config);
         self.older.push(std::mem::replace(&mut self.current, new.clone()));
         for key in self.conns.keys() {

@@ -4,6 +4,7 @@
 //! With `ORACLE` set the same peers meet Apache too, so that what is expected here is what it does.
 
 mod clients;
+mod crowds;
 mod floods;
 mod nesting;
 mod programs;

@@ -8,7 +8,7 @@ use std::{
 
 const HEAD: &str = "echo Content-Type: text/plain; echo";
 
-fn script(text: &str) -> Vec<u8> {
+pub fn script(text: &str) -> Vec<u8> {
     format!("#!/bin/sh\n{}\n", text.replace("HEAD", HEAD)).into_bytes()
 }
 
