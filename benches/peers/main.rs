@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use load::{Driver, Sample, WORKLOADS, Workload};
-use servers::{Contender, Starter};
+use servers::{Contender, HEAVY, Starter};
 use site::Site;
 use table::{AtRest, Report, Row, Section};
 
@@ -40,6 +40,9 @@ struct Options {
     /// Only these servers.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     servers: Vec<String>,
+    /// Rachis with a gibibyte of memory in use as well: starting programs must not cost more.
+    #[arg(long)]
+    heavy: bool,
     /// Writes the results as Markdown too, replacing those of the run before.
     #[arg(long, num_args = 0..=1, default_missing_value = "docs/performance.md", value_name = "FILE")]
     markdown: Option<PathBuf>,
@@ -94,6 +97,9 @@ fn run(options: &Options) -> Result<()> {
 fn start_all<'s>(options: &Options, site: &'s Site, report: &mut Report) -> Vec<Contender<'s>> {
     let mut contenders = Vec::new();
     for starter in Starter::all(site) {
+        if starter.name == HEAVY && !options.heavy {
+            continue;
+        }
         if !options.servers.is_empty() && !options.servers.iter().any(|s| s == starter.name) {
             continue;
         }

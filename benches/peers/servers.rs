@@ -22,7 +22,13 @@ pub const APACHE: &str = "apache2";
 /// Ourselves.
 pub const RACHIS: &str = "rachis";
 
-const START_LIMIT: Duration = Duration::from_secs(5);
+/// Ourselves with a gibibyte of memory in use.
+pub const HEAVY: &str = "rachis, 1 GiB";
+
+/// Bytes of configuration that make the server that heavy: their text is kept for diagnostics.
+const BALLAST: usize = 1 << 30;
+
+const START_LIMIT: Duration = Duration::from_secs(30);
 /// More than `bare meter` gives a server.
 const STOP_LIMIT: Duration = Duration::from_secs(8);
 
@@ -76,7 +82,8 @@ impl Starter {
         let rachis = site.copy_program(Path::new(env!("CARGO_BIN_EXE_rachis")), RACHIS).ok();
         let known = |name, program, version, command| Starter { name, program, version, command };
         vec![
-            known(RACHIS, rachis, &["-v"], httpd as fn(&Place) -> Result<Command>),
+            known(RACHIS, rachis.clone(), &["-v"], httpd as fn(&Place) -> Result<Command>),
+            known(HEAVY, rachis, &["-v"], heavy),
             known(APACHE, find_program(APACHE), &["-v"], httpd),
             known("nginx", find_program("nginx"), &["-v"], nginx),
             known("lighttpd", find_program("lighttpd"), &["-v"], lighttpd),
@@ -88,7 +95,7 @@ impl Starter {
     pub fn start<'s>(&self, site: &'s Site) -> Result<Contender<'s>> {
         let absent = || format!("absent and left out: apt-get install {}", self.name);
         let program = self.program.as_deref().ok_or_else(absent)?;
-        let run = site.private_directory(&format!("run-{}", self.name.replace(' ', "-")))?;
+        let run = site.private_directory(&format!("run-{}", self.name.replace([' ', ','], "-")))?;
         let place = Place { site, program, run, port: free_port()? };
         let mut command = (self.command)(&place)?;
         let output = fs::File::create(place.run.join("output")).map_err(say("output"))?;
@@ -269,6 +276,18 @@ fn httpd(place: &Place) -> Result<Command> {
         .env("BENCH_FILES", place.site.path())
         .env("BENCH_RUN", &place.run)
         .env("BENCH_PORT", place.port.to_string());
+    Ok(command)
+}
+
+fn heavy(place: &Place) -> Result<Command> {
+    let line = [b"#".repeat((1 << 20) - 1), b"\n".to_vec()].concat();
+    let file = place.run.join("ballast.conf");
+    let mut ballast = fs::File::create(&file).map_err(say("ballast.conf"))?;
+    for _ in 0..BALLAST / line.len() {
+        ballast.write_all(&line).map_err(say("ballast.conf"))?;
+    }
+    let mut command = httpd(place)?;
+    command.arg("-c").arg(format!("Include {}", file.display()));
     Ok(command)
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::load::{Sample, Workload};
-use crate::servers::{APACHE, BARE, Contender, RACHIS};
+use crate::servers::{APACHE, BARE, Contender, HEAVY, RACHIS};
 use crate::site::say;
 use crate::{Result, machine};
 
@@ -91,7 +91,7 @@ impl Row {
     }
 
     fn is_peer(&self) -> bool {
-        self.name != RACHIS && self.name != BARE
+        !matches!(self.name, RACHIS | HEAVY | BARE)
     }
 }
 
