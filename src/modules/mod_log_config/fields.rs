@@ -47,6 +47,10 @@ const fn last(name: &'static str, write: WriteField) -> Field {
     Field { name, original: false, write }
 }
 
+/// The items of mod_ssl, which rachis lacks: of a connection that is not encrypted they tell nothing.
+pub const SSL: &[Field] =
+    &[last("c", |_, _, _, out| out.push(b'-')), last("x", |_, _, _, out| out.push(b'-'))];
+
 /// All items, those of mod_logio among them.
 pub const ALL: &[Field] = &[
     last("h", |_, req, _, out| remote_host(req, out)),

@@ -50,8 +50,9 @@ impl FormatError {
 }
 
 impl Format {
-    /// Compiles a format: `\n`, `\r`, `\t` and `\\` are escapes, other backslashes stay.
-    pub fn compile(text: &[u8]) -> Result<Format, FormatError> {
+    /// Compiles a format: `\n`, `\r`, `\t` and `\\` are escapes, other backslashes stay. With `ssl`,
+    /// there are the items of mod_ssl as well.
+    pub fn compile(text: &[u8], ssl: bool) -> Result<Format, FormatError> {
         let mut format = Format::default();
         let mut plain = BString::default();
         let mut rest = text;
@@ -63,7 +64,7 @@ impl Format {
                     rest = &after[1..];
                 }
                 (b'%', _) => {
-                    let (item, after) = item(after)?;
+                    let (item, after) = item(after, ssl)?;
                     if !plain.is_empty() {
                         format.parts.push(Part::Text(std::mem::take(&mut plain)));
                     }
@@ -112,7 +113,7 @@ impl Item {
 }
 
 /// Reads an item behind its `%`: modifiers in any order and number, then its letter.
-fn item(text: &[u8]) -> Result<(Item, &[u8]), FormatError> {
+fn item(text: &[u8], ssl: bool) -> Result<(Item, &[u8]), FormatError> {
     let (mut statuses, mut except, mut original, mut argument) = (Vec::new(), false, None, None);
     let mut rest = text;
     while let Some((&byte, after)) = rest.split_first() {
@@ -136,7 +137,7 @@ fn item(text: &[u8]) -> Result<(Item, &[u8]), FormatError> {
                 rest = &after[digits..];
             }
             _ => {
-                let (field, rest) = field(byte, after)?;
+                let (field, rest) = field(byte, after, ssl)?;
                 let original = original.unwrap_or(field.original);
                 return Ok((Item { field, argument, original, statuses, except }, rest));
             }
@@ -146,8 +147,10 @@ fn item(text: &[u8]) -> Result<(Item, &[u8]), FormatError> {
 }
 
 /// The item of a letter, or of `^` and two letters.
-fn field(byte: u8, after: &[u8]) -> Result<(Field, &[u8]), FormatError> {
-    let by_name = |name: &[u8]| fields::ALL.iter().find(|field| field.name.as_bytes() == name).copied();
+fn field(byte: u8, after: &[u8], ssl: bool) -> Result<(Field, &[u8]), FormatError> {
+    let more = if ssl { fields::SSL } else { &[] };
+    let all = || fields::ALL.iter().chain(more);
+    let by_name = |name: &[u8]| all().find(|field| field.name.as_bytes() == name).copied();
     if byte == b'^'
         && let Some(two) = after.get(..2)
         && let Some(field) = by_name(&[b"^", two].concat())

@@ -181,7 +181,7 @@ impl Logs {
 }
 
 fn log_format(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
-    let format = compile(args, 0)?;
+    let format = compile(place, args, 0)?;
     let logs = place.server::<Logs>();
     match args.get(1) {
         Some(name) => drop(logs.formats.insert(name.into(), format)),
@@ -211,7 +211,7 @@ fn buffered(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 fn add_log(place: &mut Place<'_, '_>, args: &Args<'_>, global: bool) -> Applied {
     let condition = args.get(2).map(|clause| condition(place, args, clause)).transpose()?;
     let format = match args.get(1) {
-        Some(text) => Some(Said { text: text.into(), format: compile(args, 1)? }),
+        Some(text) => Some(Said { text: text.into(), format: compile(place, args, 1)? }),
         None => None,
     };
     let target = place.log_target(args.text(0), args.at(0));
@@ -220,7 +220,7 @@ fn add_log(place: &mut Place<'_, '_>, args: &Args<'_>, global: bool) -> Applied 
     Ok(())
 }
 
-fn compile(args: &Args<'_>, word: usize) -> Result<Arc<Format>, Mistake> {
+fn compile(place: &Place<'_, '_>, args: &Args<'_>, word: usize) -> Result<Arc<Format>, Mistake> {
     let mistake = |error: FormatError| {
         let mistake = Mistake::new(error.message()).id("RX0503");
         match error {
@@ -230,7 +230,7 @@ fn compile(args: &Args<'_>, word: usize) -> Result<Arc<Format>, Mistake> {
             }
         }
     };
-    Format::compile(args.text(word)).map(Arc::new).map_err(mistake)
+    Format::compile(args.text(word), place.module_active(b"mod_ssl.c")).map(Arc::new).map_err(mistake)
 }
 
 fn condition(place: &Place<'_, '_>, args: &Args<'_>, clause: &[u8]) -> Result<Condition, Mistake> {
@@ -308,7 +308,7 @@ struct Common(Arc<Format>);
 
 impl Default for Common {
     fn default() -> Self {
-        Common(Arc::new(Format::compile(COMMON.as_bytes()).unwrap_or_default()))
+        Common(Arc::new(Format::compile(COMMON.as_bytes(), false).unwrap_or_default()))
     }
 }
 
