@@ -21,6 +21,7 @@ pub mod mod_rachis;
 pub mod mod_setenvif;
 pub mod mod_so;
 pub mod mod_unixd;
+pub mod mod_userdir;
 pub mod mod_version;
 pub mod mpm_event;
 #[cfg(test)]
@@ -51,5 +52,6 @@ pub static ALL: &[&Module] = &[
     &mod_macro::MODULE,
     &mod_mime::MODULE,
     &mod_setenvif::MODULE,
+    &mod_userdir::MODULE,
     &mod_rachis::MODULE,
 ];

@@ -35,11 +35,7 @@ pub static MODULE: Module = Module {
     configs: &[Kind::of::<AliasServer>(), Kind::of::<AliasDir>()],
     directives: &DIRECTIVES,
     hooks: &[
-        Hook {
-            phase: Phase::Translate,
-            order: Order { rank: 10, after: &["mod_userdir", "mod_vhost_alias"] },
-            run: translate,
-        },
+        Hook { phase: Phase::Translate, order: Order::MIDDLE, run: translate },
         Hook { phase: Phase::Fixup, order: Order::MIDDLE, run: fixup },
     ],
     ..Module::NOTHING
