@@ -5,7 +5,7 @@
 
 use crate::{
     engine::{Cx, Hook, Module, Order, Phase, Verdict},
-    http::{Method, MethodSet, Status, escape},
+    http::{Method, Status, escape},
     policy::{Applied, Args, Config, Directive, Kind, Mistake, Place, Scope, Setting, Shape},
 };
 use bstr::{BString, ByteSlice};
@@ -107,9 +107,6 @@ fn script(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 /// method's.
 fn handler(cx: &mut Cx<'_>) -> Verdict {
     let conf = cx.conf::<Actions>();
-    for (name, _) in &conf.methods {
-        cx.req.allowed = cx.req.allowed.union(MethodSet::of(&[Method::from_name(name)]));
-    }
     let kind =
         cx.req.handler.clone().or_else(|| cx.req.content_type.as_ref().map(|kind| without_parameters(kind)));
     let by_type = kind.and_then(|kind| {

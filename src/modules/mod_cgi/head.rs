@@ -11,7 +11,7 @@ use crate::{
         Method, Status,
         cgi::{CgiHead, Note},
         conditional::{self, Conditions},
-        date,
+        date, escape,
     },
 };
 use bstr::{BString, ByteSlice};
@@ -27,7 +27,7 @@ pub(super) fn on_head(cx: &mut Cx<'_>, head: Result<Box<CgiHead>, CgiFault>) -> 
         Ok(head) => head,
         Err(fault) => {
             let why = explain::no_head(cx.system(), &cx.req.filename, &fault);
-            log(cx, 3, "", fault.error.message(&script), Some(why));
+            no_head(cx, fault.error.message(&script), Some(why));
             let said = Said::new(&fault.input, &fault.error, &fault.output);
             script_log::failure(cx, 500, &said);
             return Verdict::Status(Status::INTERNAL_SERVER_ERROR);
@@ -53,6 +53,12 @@ pub(super) fn on_head(cx: &mut Cx<'_>, head: Result<Box<CgiHead>, CgiFault>) -> 
     cx.req.status = effective;
     cx.req.status_line.clone_from(&head.status_line);
     Verdict::Ok
+}
+
+/// Says why there is no head: in the log, and as `ERROR_NOTES` to the program that an ErrorDocument names.
+fn no_head(cx: &mut Cx<'_>, text: BString, why: Option<String>) {
+    cx.req.notes.set("error-notes", escape::html(&text));
+    log(cx, 3, "", text, why);
 }
 
 /// The log lines for faults that do not stop the request.
@@ -190,7 +196,8 @@ pub(super) fn on_failure(cx: &mut Cx<'_>, failure: &CgiFailure) -> Verdict {
                 user.as_ref().map(|user| user.as_slice()),
             );
             stderr_entry(cx, &line, Some(why));
-            log(cx, 3, "", [b"End of script output before headers: ", script.as_slice()].concat(), None);
+            let text = [b"End of script output before headers: ", script.as_slice()].concat();
+            no_head(cx, text.into(), None);
             script_log::failure(cx, 500, &Said::default());
         }
         CgiFailure::Timeout { body } => {
@@ -200,7 +207,7 @@ pub(super) fn on_failure(cx: &mut Cx<'_>, failure: &CgiFailure) -> Verdict {
                 return Verdict::Ok;
             }
             let text = [b"Script timed out before returning headers: ", script.as_slice()].concat();
-            log(cx, 3, "", text, Some(explain::timed_out().to_owned()));
+            no_head(cx, text.into(), Some(explain::timed_out().to_owned()));
             script_log::failure(cx, 504, &Said::default());
             return Verdict::Status(Status::GATEWAY_TIME_OUT);
         }
