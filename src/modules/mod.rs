@@ -20,6 +20,7 @@ pub mod mod_mime;
 pub mod mod_rachis;
 pub mod mod_setenvif;
 pub mod mod_so;
+pub mod mod_unique_id;
 pub mod mod_unixd;
 pub mod mod_userdir;
 pub mod mod_version;
@@ -52,6 +53,7 @@ pub static ALL: &[&Module] = &[
     &mod_macro::MODULE,
     &mod_mime::MODULE,
     &mod_setenvif::MODULE,
+    &mod_unique_id::MODULE,
     &mod_userdir::MODULE,
     &mod_rachis::MODULE,
 ];
