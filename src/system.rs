@@ -6,13 +6,15 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    fs, io,
+    fs,
+    hash::{BuildHasher, RandomState},
+    io,
     os::unix::{
         ffi::OsStrExt,
         fs::{MetadataExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -148,6 +150,12 @@ pub trait System: Send + Sync + std::fmt::Debug {
     fn user(&self, name: &str) -> Option<User>;
     /// The number of the group of this name.
     fn group(&self, name: &str) -> Option<u32>;
+    /// Random bytes, the same for the whole life of the process, which nobody else knows.
+    fn secret(&self) -> [u8; 20];
+    /// The name of the user of this number.
+    fn user_name(&self, uid: u32) -> Option<String>;
+    /// The name of the group of this number.
+    fn group_name(&self, gid: u32) -> Option<String>;
 }
 
 /// Bytes as a path.
@@ -224,6 +232,34 @@ impl System for Disk {
             fields.nth(1)?.parse().ok()
         })
     }
+
+    fn secret(&self) -> [u8; 20] {
+        static SECRET: OnceLock<[u8; 20]> = OnceLock::new();
+        // What a keyed hash makes of nothing, under keys that the standard library has from the kernel.
+        let random = || RandomState::new().hash_one(()).to_ne_bytes();
+        *SECRET.get_or_init(|| {
+            let bytes = [random(), random(), random()].concat();
+            std::array::from_fn(|at| bytes[at])
+        })
+    }
+
+    fn user_name(&self, uid: u32) -> Option<String> {
+        name_of("/etc/passwd", uid)
+    }
+
+    fn group_name(&self, gid: u32) -> Option<String> {
+        name_of("/etc/group", gid)
+    }
+}
+
+/// The name in the first line whose third field is this number.
+fn name_of(file: &str, number: u32) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(number)).then(|| name.to_owned())
+    })
 }
 
 fn stat_of(m: &fs::Metadata) -> Stat {
@@ -353,6 +389,18 @@ impl System for Memory {
     }
 
     fn group(&self, _name: &str) -> Option<u32> {
+        None
+    }
+
+    fn secret(&self) -> [u8; 20] {
+        *b"twenty secret bytes."
+    }
+
+    fn user_name(&self, _uid: u32) -> Option<String> {
+        None
+    }
+
+    fn group_name(&self, _gid: u32) -> Option<String> {
         None
     }
 }

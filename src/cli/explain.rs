@@ -6,7 +6,7 @@ use super::{
     local_host, report,
 };
 use crate::{
-    engine::{Connection, Pending},
+    engine::{Connection, Found, Pending},
     explain::{self, Question},
 };
 use bstr::BString;
@@ -89,17 +89,15 @@ impl Explain {
 
 /// Answers what a decision waits for.
 fn resolve(pending: &Pending, conn: &Connection) {
-    let mut lookups = conn.lookups.borrow_mut();
-    match pending {
-        Pending::NameOf(ip) => {
-            let name = local_host::name_of(*ip).map(BString::from);
-            lookups.names.insert(*ip, name);
-        }
+    let found = match pending {
+        Pending::NameOf(ip) => Found::Name(*ip, local_host::name_of(*ip).map(BString::from)),
         Pending::AddressesOf(name) => {
             let found = (name.to_string(), 0).to_socket_addrs();
             let addresses =
                 found.map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default();
-            lookups.addresses.insert(name.clone(), addresses);
+            Found::Addresses(name.clone(), addresses)
         }
-    }
+        Pending::Password(check) => Found::Password(check.clone(), check.holds()),
+    };
+    conn.lookups.borrow_mut().learn(found);
 }

@@ -1,6 +1,6 @@
 //! What to do, as a value. The event loop performs it; `explain` prints it.
 
-use super::{cx::Cx, module::Verdict, request::Request};
+use super::{cx::Cx, module::Verdict, password::Check, request::Request};
 use crate::{
     http::{
         Status,
@@ -122,6 +122,19 @@ pub enum Pending {
     NameOf(IpAddr),
     /// The addresses of a name.
     AddressesOf(BString),
+    /// Whether a password fits a hash.
+    Password(Check),
+}
+
+/// The answer to a [`Pending`], which [`super::request::Lookups::learn`] takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The name of an address.
+    Name(IpAddr, Option<BString>),
+    /// The addresses of a name.
+    Addresses(BString, Vec<IpAddr>),
+    /// Whether the password fits.
+    Password(Check, bool),
 }
 
 /// Where a decision stands.

@@ -167,6 +167,7 @@ impl<'a> Cx<'a> {
         sub.method = crate::http::Method::Get;
         sub.method_name = "GET".into();
         sub.parent_conf = Some(self.req.conf.id);
+        sub.parent_user = (self.req.user.clone(), self.req.auth_type.clone());
         Box::new(sub)
     }
 

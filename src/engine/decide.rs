@@ -16,7 +16,13 @@ use crate::{
     policy::{Policy, Setting},
     system::System,
 };
-use std::{fmt, sync::Arc};
+use bstr::BString;
+use rustc_hash::FxHashMap;
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// Where a decision stands: a phase, and which of its hooks is next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +58,8 @@ pub struct Engine {
     pub modules: Vec<&'static Module>,
     /// Hooks by phase, in order.
     steps: Vec<Vec<Step>>,
+    /// What modules keep for all workers together; see [`Engine::shared`].
+    shared: Mutex<FxHashMap<TypeId, Box<dyn Any + Send>>>,
 }
 
 impl fmt::Debug for Engine {
@@ -82,7 +90,19 @@ impl Engine {
         let active = |module: &&&'static Module| policy.tables.is_active(module.source.as_bytes());
         let modules: Vec<&'static Module> = modules.iter().filter(active).copied().collect();
         let steps = Phase::ALL.iter().map(|phase| steps_of(*phase, &modules)).collect();
-        Engine { policy, system, modules, steps }
+        Engine { policy, system, modules, steps, shared: Mutex::default() }
+    }
+
+    /// A module's memory for all workers together. This is behind a lock, so it is for what must
+    /// be known to all at once and is asked seldom, such as which requests were made before
+    /// (AuthDigestNcCheck); what is not belongs into [`Worker::slot`].
+    pub fn shared<T: Default + Send + 'static, R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = shared.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(T::default()));
+        match slot.downcast_mut() {
+            Some(known) => f(known),
+            None => f(&mut T::default()),
+        }
     }
 
     /// Whether the world is as the modules need it.
@@ -256,12 +276,19 @@ impl Engine {
         let following = |phase: Phase| Phase::ALL.get(phase as usize + 1).copied().unwrap_or(phase);
         let any = self.satisfy(request).value == Satisfy::Any;
         let next = match (phase, end) {
-            (Phase::HeaderParser, End::Ok | End::Declined) if self.was_allowed(request) => Phase::Type,
+            (Phase::HeaderParser, End::Ok | End::Declined) if let Some(user) = was_asked(request) => {
+                (request.user, request.auth_type) = user;
+                Phase::Type
+            }
             (Phase::Access, End::Ok | End::Declined) if any => Phase::Type,
             (Phase::Access, End::Status(_)) if any => Phase::AccessEx,
             (Phase::AccessEx, End::Ok) => Phase::Type,
             (Phase::AccessEx, End::Declined) => Phase::Authn,
             (Phase::Authn, End::Declined) => return Ok(undecided(request, "check user")),
+            (Phase::Authn, End::Ok) if request.user.is_none() => {
+                request.log.push(super::log::no_authentication(request.uri.as_ref()));
+                return Ok(Next::Die(Status(500)));
+            }
             (Phase::Authz, End::Declined) => return Ok(undecided(request, "check authorization")),
             (phase, End::Ok | End::Declined) => following(phase),
             (_, end) => return Err(end),
@@ -269,15 +296,19 @@ impl Engine {
         Ok(Next::Phase(next))
     }
 
-    /// A sub-request under the very settings that its parent was allowed under is not asked again.
-    fn was_allowed(&self, request: &Request) -> bool {
-        request.parent_conf == Some(request.conf.id)
-    }
-
     fn satisfy(&self, request: &Request) -> Setting<Satisfy> {
         let said = self.modules.iter().find_map(|module| module.satisfy);
         said.map_or(Setting::new(Satisfy::Unsaid, Span::BUILTIN), |f| f(&request.conf.conf, request.method))
     }
+}
+
+/// User and kind of authentication of the request that this one comes from, if that stood under the
+/// very same settings: then nobody is asked again. So a page for 401 can be seen where it says so.
+fn was_asked(request: &Request) -> Option<(Option<BString>, Option<BString>)> {
+    if let Some(prev) = request.prev.as_ref().filter(|prev| prev.conf.id == request.conf.id) {
+        return Some((prev.user.clone(), prev.auth_type.clone()));
+    }
+    (request.parent_conf == Some(request.conf.id)).then(|| request.parent_user.clone())
 }
 
 /// No module answers for a phase that needs an answer (decl_die).

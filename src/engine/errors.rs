@@ -40,7 +40,8 @@ pub fn die(
 ) -> After {
     let failed_before = request.status != Status(200);
     if failed_before {
-        let first = first_error(request, status);
+        let mut first = first_error(request, status);
+        first.document_failed = Some(status);
         return After::Done(send(engine, worker, first, Some(status)));
     }
     request.status = status;
@@ -75,10 +76,13 @@ fn first_error(mut request: Box<Request>, status: Status) -> Box<Request> {
     while request.prev.as_ref().is_some_and(|prev| prev.status != Status(200)) {
         any = true;
         let log = std::mem::take(&mut request.log);
+        // The requests of a chain share this table.
+        let headers = std::mem::take(&mut request.err_headers_out);
         if let Some(prev) = request.prev.take() {
             request = prev;
         }
         request.log.extend(log);
+        request.err_headers_out = headers;
     }
     if !any {
         request.status = status;

@@ -99,9 +99,15 @@ impl Context for Cx<'_> {
     }
 
     fn sub_request(&mut self, kind: SubRequestKind, target: &[u8]) -> SubRequest {
-        let found = match kind {
-            SubRequestKind::File => self.look_up_file(target),
-            SubRequestKind::Url => self.look_up_url(target),
+        let found = loop {
+            let found = match kind {
+                SubRequestKind::File => self.look_up_file(target),
+                SubRequestKind::Url => self.look_up_url(target),
+            };
+            match found {
+                LookedUp::Wait(pending) if self.find_out_now(pending.clone()) => {}
+                found => break found,
+            }
         };
         match found {
             LookedUp::Found(request) => SubRequest {

@@ -52,6 +52,22 @@ pub fn too_many_redirects(limit: usize) -> LogEntry {
     }
 }
 
+/// The line for a user that nobody named though one is needed.
+pub fn no_authentication(uri: &bstr::BStr) -> LogEntry {
+    let text = format!(
+        "No authentication done but request not allowed without authentication for {uri}. Authentication not \
+         configured?"
+    );
+    LogEntry {
+        level: 3,
+        module: "core",
+        os_error: None,
+        number: "AH00027",
+        text: text.into(),
+        explanation: None,
+    }
+}
+
 /// The line for a phase that needs an answer and got none.
 pub fn undecided(what: &str, uri: &bstr::BStr) -> LogEntry {
     let text = format!("configuration error:  couldn't {what}: {uri}");

@@ -6,6 +6,7 @@
 
 mod access;
 mod answer;
+mod authn;
 mod authz;
 mod cx;
 mod decide;
@@ -16,6 +17,7 @@ mod files;
 pub mod incoming;
 pub mod log;
 mod module;
+mod password;
 mod request;
 mod response;
 #[cfg(test)]
@@ -26,7 +28,8 @@ mod walk;
 mod worker;
 
 pub use access::Satisfy;
-pub use answer::{Answer, Cgi, CgiFailure, CgiFault, Content, Decision, Pending, Progress, Sent};
+pub use answer::{Answer, Cgi, CgiFailure, CgiFault, Content, Decision, Found, Pending, Progress, Sent};
+pub use authn::{Authn, AuthnFunctions, RealmHash, functions};
 pub use authz::{Authz, Requirement, parsed, requirement};
 pub use cx::{Cx, LookedUp};
 pub use decide::{Cursor, Engine};

@@ -11,7 +11,7 @@ use crate::{
     http::{Method, Status},
     policy::{
         Conf, Directive, Kind, Policy, Setting,
-        table::{Provider, Table},
+        table::{AuthnProvider, Provider, Table},
     },
     system::System,
 };
@@ -33,6 +33,12 @@ pub struct Module {
     pub directives: &'static [Directive],
     /// Words that it adds to `Require`; each parses into a [`super::Requirement`].
     pub authz_providers: &'static [Provider],
+    /// Words that it adds to AuthBasicProvider and AuthDigestProvider; each has
+    /// [`super::AuthnFunctions`] in it.
+    pub authn_providers: &'static [AuthnProvider],
+    /// Asks the client for a user in the way that AuthType names, if that is this module's
+    /// \[note_auth_failure\]; says whether it is.
+    pub challenge: Option<fn(&mut Cx<'_>, &[u8]) -> bool>,
     /// The questions it answers.
     pub hooks: &'static [Hook],
     /// `Satisfy`, which decides how the access phases go together (mod_access_compat has it).
@@ -61,6 +67,8 @@ impl Module {
         configs: &[],
         directives: &[],
         authz_providers: &[],
+        authn_providers: &[],
+        challenge: None,
         hooks: &[],
         satisfy: None,
         check: None,
@@ -76,6 +84,7 @@ impl Module {
             configs: self.configs,
             directives: self.directives,
             authz_providers: self.authz_providers,
+            authn_providers: self.authn_providers,
             always: self.always,
         }
     }

@@ -1,6 +1,6 @@
 //! A request while it is decided: what the client sent, and what the phases made of it.
 
-use super::decide::Cursor;
+use super::{answer::Found, decide::Cursor, password::Check};
 use crate::{
     http::{Headers, Method, MethodSet, Status, path::Slashes},
     policy::Merged,
@@ -42,6 +42,33 @@ pub struct Lookups {
     pub names: FxHashMap<IpAddr, Option<BString>>,
     /// The addresses of a name.
     pub addresses: FxHashMap<BString, Vec<IpAddr>>,
+    /// Passwords that were held against hashes, the latest last. A connection that is kept sends the
+    /// same one with each request; whether it fits depends on nothing else.
+    passwords: Vec<(Check, bool)>,
+}
+
+impl Lookups {
+    /// Most passwords that are remembered.
+    const PASSWORDS: usize = 8;
+
+    /// Takes in what was asked for.
+    pub fn learn(&mut self, found: Found) {
+        match found {
+            Found::Name(address, name) => drop(self.names.insert(address, name)),
+            Found::Addresses(name, addresses) => drop(self.addresses.insert(name, addresses)),
+            Found::Password(check, holds) => {
+                if self.passwords.len() >= Self::PASSWORDS {
+                    self.passwords.remove(0);
+                }
+                self.passwords.push((check, holds));
+            }
+        }
+    }
+
+    /// Whether a password fits a hash; `None` if that has to be asked first.
+    pub fn password(&self, check: &Check) -> Option<bool> {
+        self.passwords.iter().rev().find(|(known, _)| known == check).map(|(_, holds)| *holds)
+    }
 }
 
 /// A line for the error log, written by the server.
@@ -139,6 +166,8 @@ pub struct Request {
     pub allowed: MethodSet,
     /// Status.
     pub status: Status,
+    /// Status with which its ErrorDocument failed (`%>s`).
+    pub document_failed: Option<Status>,
     /// Status line with a reason of its own, from a script.
     pub status_line: Option<BString>,
     /// No conditional answer: the content is not what its name says.
@@ -154,6 +183,8 @@ pub struct Request {
     pub is_sub: bool,
     /// For a sub-request: number of the settings its parent was allowed under.
     pub parent_conf: Option<crate::policy::ConfId>,
+    /// For a sub-request: user and kind of authentication of its parent.
+    pub parent_user: (Option<BString>, Option<BString>),
     /// Lines for the error log so far.
     pub log: Vec<LogEntry>,
     /// Records for other logs so far: number of the target in the policy, and the text.
@@ -211,12 +242,15 @@ impl Request {
             content_type: None,
             content_encoding: None,
             content_languages: Vec::new(),
+            user: None,
+            auth_type: None,
             env: Table::new(),
             notes: Table::new(),
             headers_out: Headers::new(),
             err_headers_out: self.err_headers_out.clone(),
             allowed: MethodSet::EMPTY,
             status: Status(200),
+            document_failed: None,
             status_line: None,
             no_local_copy: false,
             no_cache: false,

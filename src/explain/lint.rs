@@ -10,6 +10,8 @@ use crate::{
 };
 use bstr::{BStr, BString, ByteSlice};
 
+mod authentication;
+
 /// What a lint sees.
 struct Scene<'n> {
     nodes: &'n [Node],
@@ -40,6 +42,7 @@ pub fn lint(nodes: &[Node], sources: &Sources, system: &dyn System) -> Vec<Diagn
     }
     found.extend(every(nodes).into_iter().filter_map(options_all));
     found.extend(nothing_executes(&scene));
+    found.extend(authentication::lint(nodes, system));
     found.extend(nested(nodes, sources));
     found.sort_by_key(|diagnostic| diagnostic.span().map(|span| (span.file, span.start)));
     found
@@ -306,7 +309,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(text: &str, expected: &[&str]) {
+    pub(super) fn check(text: &str, expected: &[&str]) {
         let found = found(text);
         let fits = found.len() == expected.len() && found.iter().zip(expected).all(|(f, e)| f.starts_with(e));
         assert!(fits, "{found:#?}");

@@ -8,8 +8,17 @@ pub mod http_core;
 pub mod mod_access_compat;
 pub mod mod_actions;
 pub mod mod_alias;
+pub mod mod_allowmethods;
+pub mod mod_auth_basic;
+pub mod mod_auth_digest;
+pub mod mod_authn_anon;
+pub mod mod_authn_core;
+pub mod mod_authn_file;
 pub mod mod_authz_core;
+pub mod mod_authz_groupfile;
 pub mod mod_authz_host;
+pub mod mod_authz_owner;
+pub mod mod_authz_user;
 pub mod mod_cgi;
 pub mod mod_cgid;
 pub mod mod_dir;
@@ -25,10 +34,12 @@ pub mod mod_unixd;
 pub mod mod_userdir;
 pub mod mod_version;
 pub mod mpm_event;
+mod require_line;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod testing_authz;
+mod text_file;
 
 use crate::engine::Module;
 
@@ -44,8 +55,17 @@ pub static ALL: &[&Module] = &[
     &mod_access_compat::MODULE,
     &mod_actions::MODULE,
     &mod_alias::MODULE,
+    &mod_allowmethods::MODULE,
+    &mod_auth_basic::MODULE,
+    &mod_auth_digest::MODULE,
+    &mod_authn_anon::MODULE,
+    &mod_authn_core::MODULE,
+    &mod_authn_file::MODULE,
     &mod_authz_core::MODULE,
+    &mod_authz_groupfile::MODULE,
     &mod_authz_host::MODULE,
+    &mod_authz_owner::MODULE,
+    &mod_authz_user::MODULE,
     &mod_cgi::MODULE,
     &mod_cgid::MODULE,
     &mod_dir::MODULE,

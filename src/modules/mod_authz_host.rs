@@ -1,15 +1,18 @@
 //! mod_authz_host: `Require ip`, `host`, `forward-dns` and `local` (mod_authz_host.html).
 
-use super::client::{self, NoSubnet};
+use super::{
+    client::{self, NoSubnet},
+    require_line,
+};
 use crate::{
     diag::Span,
     engine::{Authz, Cx, Module, Requirement, parsed},
     policy::{
         Mistake, Place,
-        expr::{self, Captures, Expr, eval_string, subnet::Subnet},
+        expr::{Captures, Expr, eval_string, subnet::Subnet},
         table::{Parsed, Provider},
     },
-    syntax::{Text, Words, words::getword},
+    syntax::{Text, Words},
 };
 use bstr::BString;
 
@@ -100,32 +103,8 @@ impl Requirement for Local {
     }
 }
 
-/// Names may hold expressions, so the words are cut for each request anew.
-fn names(place: &Place<'_, '_>, text: &Text) -> Result<Expr, Mistake> {
-    let options = place.expression_options();
-    expr::parse(text.bytes(), expr::Mode::String, options).map_err(|error| {
-        Mistake::new(format!("Cannot parse expression in require line: {}", error.message))
-            .id("RX0413")
-            .at(text.span(error.place), "")
-    })
-}
-
-fn words(text: &[u8]) -> Vec<BString> {
-    let mut words = Vec::new();
-    let mut rest = text;
-    while let Some((word, after)) = getword(rest) {
-        let word = word.text();
-        if word.is_empty() {
-            break;
-        }
-        words.push(word);
-        rest = after;
-    }
-    words
-}
-
 fn host(place: &mut Place<'_, '_>, text: &Text) -> Result<Parsed, Mistake> {
-    Ok(parsed(Host { names: names(place, text)?, line: text.bytes().to_owned() }))
+    Ok(parsed(Host { names: require_line::names(place, text)?, line: text.bytes().to_owned() }))
 }
 
 #[derive(Debug)]
@@ -154,7 +133,9 @@ impl Requirement for Host {
                 }
             };
         match eval_string(&self.names, cx, &mut Captures::new()) {
-            Ok(names) => Authz::granted_if(words(&names).iter().any(|name| client::in_domain(name, &host))),
+            Ok(names) => Authz::granted_if(
+                require_line::words(&names).iter().any(|name| client::in_domain(name, &host)),
+            ),
             Err(error) => {
                 cx.log(
                     3,
@@ -177,7 +158,7 @@ impl Requirement for Host {
 }
 
 fn forward_dns(place: &mut Place<'_, '_>, text: &Text) -> Result<Parsed, Mistake> {
-    Ok(parsed(ForwardDns { names: names(place, text)? }))
+    Ok(parsed(ForwardDns { names: require_line::names(place, text)? }))
 }
 
 #[derive(Debug)]
@@ -217,7 +198,7 @@ impl Requirement for ForwardDns {
 
     fn check(&self, cx: &mut Cx<'_>, _: Span) -> Authz {
         match eval_string(&self.names, cx, &mut Captures::new()) {
-            Ok(names) => self.look_up(cx, &words(&names)),
+            Ok(names) => self.look_up(cx, &require_line::words(&names)),
             Err(error) => {
                 cx.log(3, "AH03354", format_args!(
                     "authz_host authorize: require forward-dns: Can't evaluate require expression: {error}"
@@ -230,17 +211,5 @@ impl Requirement for ForwardDns {
     fn why(&self, cx: &Cx<'_>, said: &Authz) -> String {
         let what = if *said == Authz::Granted { "one of the names has" } else { "none of the names has" };
         format!("{what} the client's address {}", client::address(cx))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::words;
-    use bstr::BString;
-
-    #[test]
-    fn names_are_cut_as_arguments_are() {
-        assert_eq!(words(b" a \"b c\"  d"), ["a", "b c", "d"].map(BString::from));
-        assert_eq!(words(b"a \"\" b"), [BString::from("a")]);
     }
 }

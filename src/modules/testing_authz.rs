@@ -93,13 +93,20 @@ impl Server {
 }
 
 fn resolved(pending: crate::engine::Pending) -> Input<'static> {
-    use crate::engine::Pending::{AddressesOf, NameOf};
+    use crate::engine::{
+        Found,
+        Pending::{AddressesOf, NameOf, Password},
+    };
     match pending {
-        NameOf(address) => Input::Name(address, Some("Localhost".into())),
+        NameOf(address) => Input::Found(Found::Name(address, Some("Localhost".into()))),
         AddressesOf(name) => {
             let known = name == "localhost";
             let addresses = if known { vec!["127.0.0.1".parse().expect("an address")] } else { Vec::new() };
-            Input::Addresses(name, addresses)
+            Input::Found(Found::Addresses(name, addresses))
+        }
+        Password(check) => {
+            let holds = check.holds();
+            Input::Found(Found::Password(check, holds))
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     regex::{Regex, RegexError},
     section::{Pattern, Section, SectionKind},
     server::Named,
-    table::{Lookup, Provider},
+    table::{AuthnProvider, Lookup, Provider},
 };
 use crate::{
     diag::{Diagnostic, Span},
@@ -174,6 +174,18 @@ impl<'p, 't> Place<'p, 't> {
     pub fn refuse_provider(&mut self, word: &[u8], node: &Node) -> Option<Applied> {
         let module = self.compiler.tables.lacking_provider(word)?;
         let what = format!("Require {}", bstr::BStr::new(word));
+        Some(self.compiler.refuse(&what, module.name, node, self.at))
+    }
+
+    /// The provider of an active module for a word behind AuthBasicProvider or AuthDigestProvider.
+    pub fn authn_provider(&self, name: &[u8]) -> Option<&'static AuthnProvider> {
+        self.compiler.tables.authn_provider(name)
+    }
+
+    /// The same as [`Place::refuse_provider`] for such a word.
+    pub fn refuse_authn_provider(&mut self, word: &[u8], node: &Node) -> Option<Applied> {
+        let module = self.compiler.tables.lacking_authn_provider(word)?;
+        let what = format!("{} {}", node.name, bstr::BStr::new(word));
         Some(self.compiler.refuse(&what, module.name, node, self.at))
     }
 

@@ -26,6 +26,8 @@ pub struct Table {
     pub directives: &'static [Directive],
     /// Words that it adds to `Require`.
     pub authz_providers: &'static [Provider],
+    /// Words that it adds to AuthBasicProvider and AuthDigestProvider.
+    pub authn_providers: &'static [AuthnProvider],
     /// Whether it is active even if LoadModule names others.
     pub always: bool,
 }
@@ -39,6 +41,20 @@ pub struct Provider {
     pub doc: &'static str,
     /// Reads what follows the word; the result means something to the engine only.
     pub parse: fn(&mut Place<'_, '_>, &Text) -> Result<Parsed, Mistake>,
+}
+
+/// A word that may stand behind AuthBasicProvider or AuthDigestProvider: somebody who knows users
+/// and passwords (an authn provider).
+#[derive(Clone, Copy, Debug)]
+pub struct AuthnProvider {
+    /// The word, which is told apart by case.
+    pub name: &'static str,
+    /// Whom it knows, one line in our words.
+    pub doc: &'static str,
+    /// Whether it has hashes of user, realm and password, which Digest needs.
+    pub has_realms: bool,
+    /// What it can do; means something to the engine only.
+    pub functions: &'static (dyn Any + Send + Sync),
 }
 
 /// What a [`Provider`] made of its arguments.
@@ -193,6 +209,21 @@ impl Tables {
     /// The providers of the active modules.
     pub fn providers(&self) -> impl Iterator<Item = &'static Provider> {
         self.active().flat_map(|table| table.authz_providers)
+    }
+
+    /// The provider of an active module for a word behind AuthBasicProvider and its like.
+    pub fn authn_provider(&self, name: &[u8]) -> Option<&'static AuthnProvider> {
+        self.active().flat_map(|table| table.authn_providers).find(|known| known.name.as_bytes() == name)
+    }
+
+    /// The loaded module that rachis lacks and that is behind such a word: mod_authn_dbm for `dbm`,
+    /// mod_authnz_ldap for `ldap`.
+    pub fn lacking_authn_provider(&self, word: &[u8]) -> Option<&'static Lacking> {
+        let end = [b"_", word, b"_module"].concat();
+        let fits = |module: &&Lacking| {
+            module.identifier.starts_with("authn") && module.identifier.as_bytes().ends_with(&end)
+        };
+        self.lacking.iter().copied().find(fits)
     }
 
     /// Names that look like this one, nearest first, at most three.

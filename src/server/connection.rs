@@ -7,14 +7,13 @@ use super::{
     admission::Waiting,
     child::{Heard, PATIENCE, Program, Stage},
     outbox::{Flushed, Outbox},
-    resolve::Found,
     slab::Key,
     spawn::Failure,
     timer::Timer,
     worker::{Generation, Owner, Tools},
 };
 use crate::engine::{
-    Connection as Addresses,
+    Connection as Addresses, Found,
     exchange::{Ask, Exchange, Input, Output},
 };
 use mio::net::TcpStream;
@@ -168,12 +167,9 @@ impl Conn {
         self.drive(tools);
     }
 
-    /// An answer of the resolver has come.
+    /// An answer of the helpers has come.
     pub fn found(&mut self, found: Found, tools: &mut Tools) {
-        match found {
-            Found::Name(address, name) => self.feed(Input::Name(address, name), tools),
-            Found::Addresses(name, addresses) => self.feed(Input::Addresses(name, addresses), tools),
-        }
+        self.feed(Input::Found(found), tools);
         self.drive(tools);
     }
 

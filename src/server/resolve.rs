@@ -1,8 +1,8 @@
-//! Names and addresses, looked up by a few threads of their own, since the resolver of the C
-//! library blocks.
+//! What takes too long for an event loop, done by a few threads of their own: names and addresses,
+//! since the resolver of the C library blocks, and passwords, whose hashes are slow on purpose.
 
 use super::{slab::Key, worker::Post};
-use crate::engine::Pending;
+use crate::engine::{Found, Pending};
 use bstr::{BString, ByteSlice};
 use std::{
     collections::VecDeque,
@@ -11,17 +11,8 @@ use std::{
     thread,
 };
 
-/// Most threads that look up at a time.
+/// Most threads that are at work at a time.
 const THREADS: usize = 4;
-
-/// An answer, on its way to the worker that asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// The name of an address.
-    Name(IpAddr, Option<BString>),
-    /// The addresses of a name.
-    Addresses(BString, Vec<IpAddr>),
-}
 
 #[derive(Debug)]
 struct Question {
@@ -72,7 +63,7 @@ impl Resolver {
             match queue.questions.pop_front() {
                 Some(question) => {
                     drop(queue);
-                    let found = look_up(&question.asked);
+                    let found = find_out(question.asked);
                     question.reply.found(question.connection, found);
                     queue = self.lock();
                 }
@@ -90,10 +81,17 @@ impl Resolver {
     }
 }
 
-fn look_up(asked: &Pending) -> Found {
+fn find_out(asked: Pending) -> Found {
     match asked {
-        Pending::NameOf(address) => Found::Name(*address, name_of(*address)),
-        Pending::AddressesOf(name) => Found::Addresses(name.clone(), addresses_of(name)),
+        Pending::NameOf(address) => Found::Name(address, name_of(address)),
+        Pending::AddressesOf(name) => {
+            let addresses = addresses_of(&name);
+            Found::Addresses(name, addresses)
+        }
+        Pending::Password(check) => {
+            let holds = check.holds();
+            Found::Password(check, holds)
+        }
     }
 }
 

@@ -8,12 +8,12 @@ use super::{
     connection::Conn,
     listen::Listener,
     log::Logs,
-    resolve::{Found, Resolver},
+    resolve::Resolver,
     slab::{Key, Slab},
     spawn::Spawner,
     timer::{Look, Timers},
 };
-use crate::engine::{Connection, Engine, Worker, exchange::Output};
+use crate::engine::{Connection, Engine, Found, Worker, exchange::Output};
 use mio::{Events, Interest, Poll, Registry, Token, Waker, net::TcpStream};
 use nix::sys::signal::Signal;
 use std::{

@@ -3,16 +3,12 @@
 
 use crate::{
     engine::{
-        answer::{Cgi, Pending},
+        answer::{Cgi, Found, Pending},
         request::LogEntry,
     },
     system::Opened,
 };
-use bstr::BString;
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 /// What happened outside, told by the event loop.
 #[derive(Debug)]
@@ -37,10 +33,8 @@ pub enum Input<'a> {
     ChildFed,
     /// The program could not be started: which step failed, and how.
     SpawnFailed(&'static str, std::io::Error),
-    /// The answer to [`Ask::Resolve`]: the name of an address.
-    Name(IpAddr, Option<BString>),
-    /// The answer to [`Ask::Resolve`]: the addresses of a name.
-    Addresses(BString, Vec<IpAddr>),
+    /// The answer to [`Ask::Resolve`].
+    Found(Found),
     /// The time asked for with [`Ask::Wake`] is over.
     Deadline,
     /// The server is being stopped gracefully: no further request on this connection.
@@ -102,7 +96,7 @@ pub enum Ask {
     /// Set the one timer of the connection, or stop it. The loop starts it again with the same time
     /// whenever bytes go to the client or come from it, so that it measures a standstill.
     Wake(Option<Duration>),
-    /// Look something up on the helper pool.
+    /// Find something out on the helper pool.
     Resolve(Pending),
     /// Close the connection when every piece is written: shut down the sending side, read and
     /// throw away what the client still sends for a short while (Apache's lingering close).

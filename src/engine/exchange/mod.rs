@@ -113,12 +113,8 @@ impl Exchange {
             Input::ClientEof => self.client_eof(step),
             Input::ClientGone => self.client_gone(step),
             Input::Drained => self.drained(step),
-            Input::Name(ip, name) => {
-                self.conn.lookups.borrow_mut().names.insert(ip, name);
-                self.looked_up(step);
-            }
-            Input::Addresses(name, addresses) => {
-                self.conn.lookups.borrow_mut().addresses.insert(name, addresses);
+            Input::Found(found) => {
+                self.conn.lookups.borrow_mut().learn(found);
                 self.looked_up(step);
             }
             Input::Deadline => self.deadline(step),

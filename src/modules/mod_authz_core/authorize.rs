@@ -5,6 +5,7 @@ use crate::{
     diag::Span,
     engine::{Authz, Cx, Verdict, requirement},
     http::Status,
+    modules::mod_authn_core::auth_type,
     policy::{SaidExt, Setting},
 };
 use bstr::{BString, ByteSlice};
@@ -32,6 +33,7 @@ fn authorize(cx: &mut Cx<'_>, user_known: bool) -> Verdict {
         Authz::DeniedNoUser => {
             let uri = cx.req.uri.clone();
             cx.log(3, "AH01629", format_args!("authorization failure (no authenticated user): {uri}"));
+            ask_for_user(cx);
             Verdict::Status(Status(401))
         }
         Authz::Denied | Authz::Neutral => denied(cx, dir, user_known),
@@ -44,8 +46,12 @@ fn denied(cx: &mut Cx<'_>, dir: &AuthzDir, user_known: bool) -> Verdict {
     let (file, uri) = (cx.req.filename.clone(), cx.req.uri.clone());
     if let (true, Some(user)) = (user_known, cx.req.user.clone()) {
         cx.log(3, "AH01631", format_args!("user {user}: authorization failure for \"{uri}\": "));
-        let forbidden = dir.forbidden.value_or(false);
-        return Verdict::Status(Status(if forbidden { 403 } else { 401 }));
+        if dir.forbidden.value_or(false) {
+            cx.because(dir.forbidden.at(), format_args!("a user who may not is told so"));
+            return Verdict::Status(Status(403));
+        }
+        ask_for_user(cx);
+        return Verdict::Status(Status(401));
     }
     if file.is_empty() {
         cx.log(3, "AH01630", format_args!("client denied by server configuration: uri {uri}"));
@@ -53,6 +59,23 @@ fn denied(cx: &mut Cx<'_>, dir: &AuthzDir, user_known: bool) -> Verdict {
         cx.log(3, "AH01630", format_args!("client denied by server configuration: {file}"));
     }
     Verdict::Status(Status(403))
+}
+
+/// Another user may be let in (ap_note_auth_failure).
+fn ask_for_user(cx: &mut Cx<'_>) {
+    let Some(kind) = auth_type(cx) else {
+        let uri = cx.req.uri.clone();
+        cx.as_module("mod_core", |cx| {
+            cx.log(3, "AH00571", format_args!("need AuthType to note auth failure: {uri}"));
+        });
+        return;
+    };
+    let modules = cx.engine.modules.iter();
+    for challenge in modules.filter_map(|module| module.challenge) {
+        if challenge(cx, &kind.value) {
+            return;
+        }
+    }
 }
 
 /// The section of the configuration in which the deciding line stands.

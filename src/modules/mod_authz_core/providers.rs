@@ -136,7 +136,8 @@ impl Requirement for Condition {
     fn check(&self, cx: &mut Cx<'_>, at: Span) -> Authz {
         match expr::eval(&self.expr, cx, &mut Captures::new()) {
             Ok(true) => Authz::Granted,
-            Ok(false) if self.asks_user && cx.req.user.is_none() => Authz::DeniedNoUser,
+            // Whether somebody has logged in already makes no difference to Apache.
+            Ok(false) if self.asks_user => Authz::DeniedNoUser,
             Ok(false) => Authz::Denied,
             Err(error) => {
                 let place = cx.worker.sources.place(at);

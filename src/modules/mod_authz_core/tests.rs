@@ -25,7 +25,7 @@ fn merges(merging: &str, inner: usize, expected: [bool; 4]) {
 fn unknown_providers() {
     refused("Require", 2, "Unknown Authz provider: ");
     refused("Require not", 2, "Unknown Authz provider: ");
-    refused("Require valid-user", 2, "Unknown Authz provider: valid-user");
+    refused("Require valid_user", 2, "Unknown Authz provider: valid_user");
     refused("Require not foo", 2, "Unknown Authz provider: foo");
     refused("Require ALL granted", 2, "Unknown Authz provider: ALL");
 }

@@ -107,6 +107,10 @@ impl Item {
             return out.push(b'-');
         }
         let req = if self.original { finished.last.first() } else { finished.last };
+        // The request of an ErrorDocument that failed itself is gone; its status is not.
+        if let (false, "s", Some(status)) = (self.original, self.field.name, finished.last.document_failed) {
+            return out.extend_from_slice(status.0.to_string().as_bytes());
+        }
         let argument = self.argument.as_ref().map(|argument| argument.as_slice());
         (self.field.write)(finished, req, argument, out);
     }

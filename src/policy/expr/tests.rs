@@ -87,6 +87,18 @@ impl System for World {
     fn group(&self, name: &str) -> Option<u32> {
         self.0.group(name)
     }
+
+    fn secret(&self) -> [u8; 20] {
+        self.0.secret()
+    }
+
+    fn user_name(&self, uid: u32) -> Option<String> {
+        self.0.user_name(uid)
+    }
+
+    fn group_name(&self, gid: u32) -> Option<String> {
+        self.0.group_name(gid)
+    }
 }
 
 /// The request the server was asked with.
