@@ -141,6 +141,46 @@ fn upstream() {
     );
 }
 
+/// The files that upstream's httpd.conf offers to include, as Debian's apache2-doc has them.
+#[test]
+fn extra_files_of_upstream() {
+    let extra = Path::new("/usr/share/doc/apache2/examples/apache2/extra");
+    let Ok(files) = fs::read_dir(extra) else { return println!("left out: there is no {}", extra.display()) };
+    let modules = "access_compat alias auth_basic auth_digest authn_core authn_file authz_core authz_host authz_user \
+        autoindex cgid dav dav_fs dav_lock dir env headers include info log_config mime mpm_event negotiation \
+        proxy proxy_html reqtimeout setenvif socache_shmcb ssl status userdir";
+    let site = tempfile::tempdir().expect("a directory");
+    let root = site.path().display();
+    fs::create_dir(site.path().join("logs")).expect("a directory");
+    // Encryption is refused here, and Apache misses the certificates.
+    let plain = |file: &std::path::PathBuf| !file.ends_with("httpd-ssl.conf");
+    for file in files.flatten().map(|file| file.path()).filter(plain) {
+        let servers: &[(&str, &str)] =
+            &[(env!("CARGO_BIN_EXE_rachis"), ""), ("/usr/sbin/apache2", "log_config")];
+        let asked = if std::env::var_os("ORACLE").is_some() { 2 } else { 1 };
+        for (server, built_in) in &servers[..asked] {
+            let loads: String = modules
+                .split_whitespace()
+                .filter(|name| name != built_in)
+                .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
+                .collect();
+            let head = format!("ServerRoot {root}\nServerName localhost\nMutex file:{root}/logs default\n");
+            let conf = site.path().join("httpd.conf");
+            let pid = if file.ends_with("httpd-mpm.conf") { "" } else { "PidFile pid\n" };
+            let text = format!("{head}{pid}{loads}Include {}\n", file.display());
+            fs::write(&conf, text).expect("a configuration");
+            let said = std::process::Command::new(server).arg("-t").arg("-f").arg(&conf).output();
+            let said = said.expect("the server answers");
+            let text = String::from_utf8_lossy(&said.stderr).into_owned();
+            assert!(
+                said.status.success() && text.ends_with("Syntax OK\n"),
+                "{server}: {}: {text}",
+                file.display()
+            );
+        }
+    }
+}
+
 #[test]
 fn red_hat() {
     check(
