@@ -4,6 +4,7 @@
 mod check;
 mod config;
 mod dump;
+mod dump_config;
 mod dump_json;
 mod explain;
 mod httpd;
