@@ -55,7 +55,7 @@ pub(super) fn main(arguments: &[OsString]) -> ExitCode {
     if options.defined("DUMP_CONFIG")
         && let Some(text) = dump_config::config(&loaded)
     {
-        report::print(text);
+        report::print(&text);
     }
     if options.directives {
         return print(&version::directives(&loaded.policy.tables));
