@@ -6,6 +6,7 @@ mod config;
 mod dump;
 mod dump_config;
 mod dump_json;
+mod dump_settings;
 mod explain;
 mod httpd;
 mod local_host;
