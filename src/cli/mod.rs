@@ -4,7 +4,9 @@
 mod check;
 mod config;
 mod dump;
+mod dump_config;
 mod dump_json;
+mod dump_settings;
 mod explain;
 mod httpd;
 mod local_host;

@@ -23,9 +23,9 @@ pub fn say(text: &str) {
 }
 
 /// Writes to standard output; whether somebody reads it.
-pub fn print(text: &str) -> bool {
+pub fn print(text: &(impl AsRef<[u8]> + ?Sized)) -> bool {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+    out.write_all(text.as_ref()).and_then(|()| out.flush()).is_ok()
 }
 
 /// What Apache prints for a finding, end of line included.

@@ -24,6 +24,7 @@ use crate::{
         Status,
         request::{Parse, parse},
     },
+    policy::Conf,
 };
 use std::{cell::Cell, net::SocketAddr, rc::Rc};
 
@@ -53,6 +54,10 @@ pub struct Explanation {
     pub steps: Vec<Event>,
     /// The opening line of the virtual host, if it is not the main server.
     pub vhost: Option<Span>,
+    /// The server that was asked: 0 is the main one.
+    pub server: usize,
+    /// The settings per directory that held for the request as it was asked.
+    pub settings: Rc<Conf>,
     /// What the error log gets, oldest first.
     pub log: Vec<LogEntry>,
     /// The texts of the configuration and of the `.htaccess` files that were read.
@@ -173,9 +178,12 @@ fn explain(
     let mut chain: Vec<&Request> = requests.collect();
     chain.reverse();
     let log = chain.iter().flat_map(|request| request.log.iter().cloned()).collect();
+    let asked: &Request = chain.first().copied().unwrap_or(request);
+    let (server, settings) = (asked.server, Rc::clone(&asked.conf.conf));
     let vhost = (request.server != 0).then(|| engine.policy.servers[request.server].span);
     let ignored = ignored_files(&steps);
-    Explanation { question, outcome, decided_by, ignored, steps, vhost, log, sources: worker.sources }
+    let sources = worker.sources;
+    Explanation { question, outcome, decided_by, ignored, steps, vhost, server, settings, log, sources }
 }
 
 /// The reasons that made the outcome: those of the step that ended the request, and for a file or a

@@ -65,7 +65,7 @@ pub struct Loaded {
     pub policy: Policy,
     /// Findings in the order in which Apache would meet them; notes and warnings among them.
     pub diagnostics: Vec<Diagnostic>,
-    /// Included files, with the directives that named them.
+    /// The files, with the directives that named them.
     pub includes: Vec<Include>,
     /// Conditional sections that did not hold.
     pub skipped: Vec<Skipped>,
