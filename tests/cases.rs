@@ -17,7 +17,8 @@ macro_rules! pages {
 
 pages! {
     core directory_merge files location limit htaccess mod_alias mod_mime mod_dir mod_cgi
-    mod_cgid mod_authz_core mod_authz_host mod_access_compat mod_env mod_setenvif mod_log_config
+    mod_cgid mod_authz_core mod_authz_host mod_access_compat mod_env mod_expires mod_headers
+    mod_setenvif mod_log_config
     mod_version mod_actions mod_so mpm_event mod_unixd http error_documents config_errors mission core_tuning command_line
     virtual_hosts if_sections mod_macro wrong_configs
 }
