@@ -23,6 +23,8 @@ pub mod mod_cgi;
 pub mod mod_cgid;
 pub mod mod_dir;
 pub mod mod_env;
+pub mod mod_expires;
+pub mod mod_headers;
 pub mod mod_log_config;
 pub mod mod_macro;
 pub mod mod_mime;
@@ -70,6 +72,8 @@ pub static ALL: &[&Module] = &[
     &mod_cgid::MODULE,
     &mod_dir::MODULE,
     &mod_env::MODULE,
+    &mod_expires::MODULE,
+    &mod_headers::MODULE,
     &mod_macro::MODULE,
     &mod_mime::MODULE,
     &mod_setenvif::MODULE,

@@ -306,7 +306,7 @@ impl Exchange {
     /// Hands out a whole answer.
     fn respond(&mut self, mut request: Box<Request>, content: Content, step: &mut Step<'_, '_>) {
         let standing = self.standing(&request);
-        match response::whole(step.engine, &mut request, content, standing) {
+        match response::whole(step.engine, step.worker, &mut request, content, standing) {
             Ok(outgoing) => {
                 let body = outgoing.body.iter().map(Piece::len).sum();
                 let total = outgoing.head.len() as u64 + body;

@@ -192,6 +192,7 @@ impl Exchange {
         if !matches!(verdict, Verdict::Ok) {
             return self.abandon(verdict, Ask::LeaveChild, step);
         }
+        step.engine.answering(step.worker, &mut program.request, &mut Trace::off());
         step.errors(&mut program.request);
         let request = &program.request;
         let standing = response::Standing {
