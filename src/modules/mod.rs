@@ -29,6 +29,7 @@ pub mod mod_log_config;
 pub mod mod_macro;
 pub mod mod_mime;
 pub mod mod_rachis;
+pub mod mod_rewrite;
 pub mod mod_setenvif;
 pub mod mod_so;
 pub mod mod_unique_id;
@@ -76,6 +77,7 @@ pub static ALL: &[&Module] = &[
     &mod_headers::MODULE,
     &mod_macro::MODULE,
     &mod_mime::MODULE,
+    &mod_rewrite::MODULE,
     &mod_setenvif::MODULE,
     &mod_unique_id::MODULE,
     &mod_userdir::MODULE,

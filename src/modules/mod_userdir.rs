@@ -19,7 +19,7 @@ pub static MODULE: Module = Module {
     name: "mod_userdir",
     source: "mod_userdir.c",
     identifier: "userdir_module",
-    configs: &[Kind::of::<UserDirs>()],
+    configs: &[Kind::of_every_host::<UserDirs>()],
     directives: &[Directive {
         name: "UserDir",
         shape: Shape::Raw,

@@ -49,6 +49,8 @@ pub struct Compiler<'t> {
     pub(super) blank: Conf,
     /// Settings in which nothing is said, shared by all servers that leave it at that.
     nothing: Arc<Conf>,
+    /// What every virtual host has to begin with.
+    host: Arc<Conf>,
     /// About directives of modules that rachis lacks.
     pub(super) lacks: lacking::Findings,
     log_targets: Vec<LogTarget>,
@@ -152,6 +154,7 @@ impl<'t> Compiler<'t> {
             diagnostics: Vec::new(),
             blank: Conf::base(&[Kind::of::<CoreDir>()]),
             nothing: Arc::default(),
+            host: Arc::new(Conf::base(tables.active_kinds().filter(|kind| kind.is_of_every_host()))),
             lacks: lacking::Findings::default(),
             log_targets: Vec::new(),
             log_numbers: FxHashMap::default(),
@@ -169,7 +172,7 @@ impl<'t> Compiler<'t> {
     }
 
     pub(super) fn add_server(&mut self, addresses: Vec<Named>, span: Span) -> usize {
-        let (conf, dir, sections) = (Arc::default(), Arc::clone(&self.nothing), Sections::default());
+        let (conf, dir, sections) = (Arc::clone(&self.host), Arc::clone(&self.nothing), Sections::default());
         self.servers.push(Server { conf, dir, dir_id: 0, sections, addresses, span });
         self.servers.len() - 1
     }

@@ -95,6 +95,8 @@ impl fmt::Debug for Conf {
 #[derive(Clone, Copy)]
 pub struct Kind {
     make: fn(&mut Conf),
+    /// Whether every virtual host has such settings, which are merged even if they say nothing.
+    every_host: bool,
 }
 
 impl fmt::Debug for Kind {
@@ -110,7 +112,19 @@ impl Kind {
             make: |conf| {
                 conf.slot::<C>();
             },
+            every_host: false,
         }
+    }
+
+    /// The kind of `C`, a server's settings of which a virtual host does not inherit all: its own are
+    /// merged with the main server's even where it says nothing.
+    pub const fn of_every_host<C: Config>() -> Kind {
+        Kind { every_host: true, ..Kind::of::<C>() }
+    }
+
+    /// See [`Kind::of_every_host`].
+    pub fn is_of_every_host(&self) -> bool {
+        self.every_host
     }
 }
 
