@@ -222,7 +222,11 @@ fn test_suites() {
             ("/away", 302, "Location: http://127.0.0.1:"),
             ("/dumb-redir/a.txt", 301, "Location: http://localhost/dumb/a.txt\r\n"),
             ("/smart-redir-temp/x?y", 302, "Location: http://localhost/smart_renamed/x?y\r\n"),
-            ("/smart-redir-limited/r/info/refs", 301, "Location: http://localhost/smart_renamed/r/info/refs\r\n"),
+            (
+                "/smart-redir-limited/r/info/refs",
+                301,
+                "Location: http://localhost/smart_renamed/r/info/refs\r\n",
+            ),
             ("/ftp-redir/x", 302, "Location: ftp://localhost:1000/x\r\n"),
             ("/loop-redir/dumb/a.txt", 302, "Location: http://localhost/loop-redir/x-dumb/a.txt\r\n"),
             ("/loop-redir/x-x-x-x-x-dumb/a.txt", 302, "Location: http://localhost/dumb/a.txt\r\n"),
