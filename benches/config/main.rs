@@ -184,7 +184,7 @@ fn stock_start(server: &Path, root: &Path) -> Result<Duration> {
         let variables = [
             ("APACHE_RUN_USER", "www-data"),
             ("APACHE_RUN_GROUP", "www-data"),
-            ("APACHE_PID_FILE", &format!("{run}/pid")),
+            ("APACHE_PID_FILE", &format!("{run}/{}.pid", name(server))),
             ("APACHE_RUN_DIR", &run),
             ("APACHE_LOCK_DIR", &run),
             ("APACHE_LOG_DIR", &run),
