@@ -47,6 +47,9 @@ pub struct Exchange {
     /// Bytes of its head.
     head_size: u64,
     stopping: bool,
+    /// The last head could not be read, so what follows it is not read either. Apache does not say so
+    /// in the answer to a request that expects too much.
+    unreadable: bool,
     client_eof: bool,
 }
 
@@ -90,6 +93,7 @@ impl Exchange {
             body: Body::none(),
             head_size: 0,
             stopping: false,
+            unreadable: false,
             client_eof: false,
         }
     }
@@ -182,6 +186,7 @@ impl Exchange {
                 step.bad_request_log(&mut request, &bad);
                 self.buffer.clear();
                 self.body = Body::none();
+                self.unreadable = true;
                 let progress = step.engine.die(step.worker, request, bad.status, &mut Trace::off());
                 self.progress(progress, step);
             }
@@ -368,7 +373,7 @@ impl Exchange {
         if !logged {
             step.access(&mut request, Sent { keep_alive: persists, ..sent });
         }
-        if !persists || self.stopping {
+        if !persists || self.stopping || self.unreadable {
             return self.close(step);
         }
         self.conn.keepalives.set(self.conn.keepalives.get() + 1);
