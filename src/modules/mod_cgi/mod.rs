@@ -9,6 +9,7 @@ mod environment;
 pub mod explain;
 mod head;
 mod script_log;
+mod suexec;
 #[cfg(test)]
 mod tests;
 
@@ -192,7 +193,7 @@ pub(super) fn handler(cx: &mut Cx<'_>) -> Verdict {
         on_stderr: head::on_stderr,
         on_failure: head::on_failure,
     };
-    Verdict::Answer(Answer::Spawn(Box::new(cgi)))
+    Verdict::Answer(Answer::Spawn(Box::new(suexec::as_somebody(cx, cgi))))
 }
 
 /// Apache takes the media type for a handler's name where no handler is set.
