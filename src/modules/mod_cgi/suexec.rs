@@ -33,7 +33,6 @@ pub(super) fn refusal(status: i32, program: &[u8]) -> Option<String> {
     let (file, directory) =
         (program.as_bstr(), program.rfind_byte(b'/').map_or(program, |at| &program[..at]).as_bstr());
     let (what, mend) = match (status & 0x7f, status >> 8 & 0xff) {
-        (0, 102) => ("the caller is no user of this machine".to_owned(), "name a user of this machine in `User`".to_owned()),
         (0, 103) => (
             "the server runs as another user than the wrapper was built for (AP_HTTPD_USER of `suexec -V`)".to_owned(),
             "write that user in `User`: on Debian www-data".to_owned(),
