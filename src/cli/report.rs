@@ -95,7 +95,16 @@ pub fn logged_warnings(loaded: &Loaded) -> Vec<LogEntry> {
         let level = if found.logged_as.error { 3 } else { 4 };
         Some(LogEntry { level, module, os_error: None, number: "", text: text.into(), explanation: None })
     };
-    warnings.filter_map(entry).collect()
+    warnings.filter_map(entry).chain(suexec_enabled(loaded)).collect()
+}
+
+/// That mod_suexec is there and finds its wrapper, as it says itself.
+fn suexec_enabled(loaded: &Loaded) -> Option<LogEntry> {
+    let active = loaded.policy.tables.is_active(b"suexec_module");
+    let text = format!("suEXEC mechanism enabled (wrapper: {})", crate::policy::suexec::WRAPPER).into();
+    let entry =
+        LogEntry { level: 5, module: "suexec", os_error: None, number: "AH01232", text, explanation: None };
+    (active && loaded.policy.process.suexec.enabled()).then_some(entry)
 }
 
 fn placed(found: &Diagnostic, loaded: &Loaded) -> String {

@@ -36,6 +36,9 @@ pub static MODULE: Module = Module {
     ..Module::NOTHING
 };
 
+/// The note that names whose directory a request is in, for suEXEC.
+pub(super) const USER: &str = "mod_userdir_user";
+
 /// Settings of a server.
 #[derive(Clone, Debug, Default)]
 pub struct UserDirs {
@@ -128,6 +131,7 @@ fn translate(cx: &mut Cx<'_>) -> Verdict {
                 cx.because(directories.at, format_args!("/~{user} is {path}"));
                 cx.req.context_prefix = Some([b"/~", user.as_slice()].concat().into());
                 cx.req.context_document_root = Some(path.clone());
+                cx.req.notes.set(USER, user.clone());
                 cx.req.filename = [path.as_slice(), rest.as_slice()].concat().into();
                 return Verdict::Ok;
             }

@@ -12,6 +12,7 @@ use super::{
     process::Process,
     section::Sections,
     server::{self, Named, Server, Vhosts},
+    suexec::Suexec,
     table::{Lookup, Tables},
 };
 use crate::{
@@ -143,7 +144,8 @@ impl<'t> Compiler<'t> {
         start: Start,
         next_id: u64,
     ) -> Self {
-        let process = Process { server_root: start.server_root, ..Process::default() };
+        let process =
+            Process { server_root: start.server_root, suexec: Suexec::of(system), ..Process::default() };
         let mut compiler = Compiler {
             tables,
             system,

@@ -394,6 +394,10 @@ pub(super) fn stderr_line(line: &[u8]) -> Option<String> {
         "Python 3.13 and later have no module `cgi`: read QUERY_STRING with urllib.parse.parse_qs."
     } else if line.starts_with(b"/usr/bin/env: ") || line.starts_with(b"env: ") {
         "`env` did not find what the `#!` line names: check its spelling, CR LF line ends, and PATH."
+    } else if line.starts_with(b"suexec policy violation") {
+        "suEXEC refused to run the program; the next line says which of its rules is broken."
+    } else if line.starts_with(b"suexec failure: could not open log file") {
+        "suEXEC runs nothing when it cannot write its log (AP_LOG_EXEC of `suexec -V`)."
     } else {
         return None;
     };
