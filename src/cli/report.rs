@@ -1,7 +1,7 @@
 //! Findings on the terminal: Apache's line first, since people and scripts look for it, then ours.
 
 use super::config::Loaded;
-use crate::diag::{Apache, Diagnostic, Severity, Sources, render};
+use crate::diag::{Apache, Diagnostic, Severity, Sources, render, reports};
 use crate::engine::LogEntry;
 use std::io::{self, IsTerminal, Write};
 
@@ -127,9 +127,23 @@ pub fn summary(diagnostics: &[Diagnostic]) -> String {
     if counts.is_empty() { "nothing to complain about".to_owned() } else { counts.join(", ") }
 }
 
-/// A finding in one of the forms that `--format` knows.
-pub fn finding(diagnostic: &Diagnostic, sources: &Sources, format: super::Format, color: bool) -> String {
+/// All findings in one of the forms that `--format` knows.
+pub fn findings(found: &[Diagnostic], sources: &Sources, format: super::Format, color: bool) {
+    if format == super::Format::Sarif {
+        print(&format!("{:#}\n", reports::sarif(found, sources)));
+        return;
+    }
+    for one in found {
+        if !print(&finding(one, sources, format, color)) {
+            break;
+        }
+    }
+}
+
+fn finding(diagnostic: &Diagnostic, sources: &Sources, format: super::Format, color: bool) -> String {
     match format {
+        super::Format::Sarif => String::new(),
+        super::Format::Github => format!("{}\n", reports::github(diagnostic, sources)),
         super::Format::Full => format!("{}\n", render::full(diagnostic, sources, color)),
         super::Format::Concise => format!("{}\n", render::concise(diagnostic, sources)),
         super::Format::Json => format!("{}\n", render::json(diagnostic, sources)),

@@ -15,7 +15,7 @@ pub use text::text;
 pub use url::{BadUrl, Question};
 
 use crate::{
-    diag::{Sources, Span},
+    diag::{FileId, Sources, Span},
     engine::{
         Connection, Decision, Engine, Event, LogEntry, Pending, Phase, Progress, Request, Trace, Worker,
         incoming,
@@ -24,7 +24,7 @@ use crate::{
         Status,
         request::{Parse, parse},
     },
-    policy::Conf,
+    policy::{Conf, place::Overrides},
 };
 use std::{cell::Cell, net::SocketAddr, rc::Rc};
 
@@ -60,6 +60,8 @@ pub struct Explanation {
     pub settings: Rc<Conf>,
     /// What the error log gets, oldest first.
     pub log: Vec<LogEntry>,
+    /// The `.htaccess` files that were read, with what AllowOverride lets each do.
+    pub htaccess: Vec<(FileId, Overrides)>,
     /// The texts of the configuration and of the `.htaccess` files that were read.
     pub sources: Sources,
 }
@@ -182,8 +184,21 @@ fn explain(
     let (server, settings) = (asked.server, Rc::clone(&asked.conf.conf));
     let vhost = (request.server != 0).then(|| engine.policy.servers[request.server].span);
     let ignored = ignored_files(&steps);
+    let htaccess = worker.htaccess.files().map(|(file, overrides)| (file, overrides.clone())).collect();
     let sources = worker.sources;
-    Explanation { question, outcome, decided_by, ignored, steps, vhost, server, settings, log, sources }
+    Explanation {
+        question,
+        outcome,
+        decided_by,
+        ignored,
+        steps,
+        vhost,
+        server,
+        settings,
+        log,
+        htaccess,
+        sources,
+    }
 }
 
 /// The reasons that made the outcome: those of the step that ended the request, and for a file or a

@@ -160,7 +160,7 @@ impl Stage for Loader {
             Load::Done => return Ok(Vec::new()),
             Load::Lacking(module) => {
                 let text = format!("rachis does not have {}", module.name);
-                let note = Diagnostic::new("RX0210", Severity::Note, at, text).with_note(
+                let note = Diagnostic::new("RX0281", Severity::Note, at, text).with_note(
                     "It counts as loaded: <IfModule> holds, its directives are checked and have no effect.",
                 );
                 return Ok(vec![note]);
