@@ -97,6 +97,7 @@ pub fn compile(
     let mut dir = Conf::base(tables.kinds());
     dir.slot::<CoreDir>().options.bits = OptionBits::FOLLOW_SYM_LINKS;
     let scope = Scope::RSRC_CONF.or(Scope::ALL).without(Scope::AUTHCFG).without(Scope::LIMIT);
+    compiler.servers.reserve_exact(nodes.iter().filter(|node| node.is(b"<VirtualHost")).count());
     compiler.walk(nodes, &mut dir, At::top(scope));
     compiler.servers[0].dir = Arc::new(dir);
     compiler.settle_refusals();
