@@ -175,6 +175,9 @@ pub struct Request {
     /// The content must not be cached (no Last-Modified and ETag are made).
     pub no_cache: bool,
 
+    /// The filters that its answer is to pass.
+    pub filters: Vec<super::filter::Chosen>,
+
     /// Settings that hold for it now.
     pub conf: Merged,
     /// The request that this one was redirected from internally.
@@ -254,6 +257,7 @@ impl Request {
             status_line: None,
             no_local_copy: false,
             no_cache: false,
+            filters: Vec::new(),
             conf: base.clone(),
             prev: None,
             log: Vec::new(),

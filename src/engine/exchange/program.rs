@@ -8,6 +8,7 @@ use crate::{
     engine::{
         answer::{Cgi, CgiFault},
         cx::Cx,
+        filter::{Chain, Coming},
         module::Verdict,
     },
     http::{
@@ -52,6 +53,10 @@ pub(super) struct Program {
     exit: Option<i32>,
     /// A line of standard error that is not complete.
     stderr: Vec<u8>,
+    /// The filters that its output passes.
+    chain: Option<Chain>,
+    /// A filter could not go on: the answer breaks off.
+    broken: bool,
     /// The time-out that ran out was that of a client which had closed its side.
     half_closed: bool,
 }
@@ -97,6 +102,8 @@ impl Exchange {
             printed: Vec::new(),
             exit: None,
             stderr: Vec::new(),
+            chain: None,
+            broken: false,
             half_closed: false,
         }));
         step.out.asks.push(Ask::Wake(Some(cgi.timeout)));
@@ -192,6 +199,8 @@ impl Exchange {
         if !matches!(verdict, Verdict::Ok) {
             return self.abandon(verdict, Ask::LeaveChild, step);
         }
+        let coming = Coming { empty: false };
+        program.chain = Chain::start(step.engine, step.worker, &mut program.request, coming);
         step.errors(&mut program.request);
         let request = &program.request;
         let standing = response::Standing {
@@ -242,6 +251,10 @@ impl Exchange {
             }
             Stage::Relay { chunked, persists, silent } => {
                 program.stderr_lines(step, true);
+                program.stage = Stage::Relay { chunked, persists, silent };
+                if program.end_filters(step).is_err() {
+                    return self.client_gone(step);
+                }
                 if chunked && !silent {
                     program.total += LAST_CHUNK.len() as u64;
                     step.out.pieces.push(Piece::Bytes(LAST_CHUNK.to_vec()));
@@ -315,6 +328,34 @@ impl Program {
             _ => (false, false),
         };
         if bytes.is_empty() || silent {
+            return;
+        }
+        let mut passed = Vec::new();
+        let bytes = match &mut self.chain {
+            None => bytes,
+            Some(chain) => {
+                self.broken |= chain.take(bytes, &mut passed).is_err();
+                &passed
+            }
+        };
+        self.hand_out(bytes, chunked, step);
+    }
+
+    /// The output is complete: what the filters still hold follows.
+    fn end_filters(&mut self, step: &mut Step<'_, '_>) -> std::io::Result<()> {
+        let Stage::Relay { chunked, silent: false, .. } = self.stage else { return Ok(()) };
+        let Some(mut chain) = self.chain.take() else { return Ok(()) };
+        if self.broken {
+            return Err(std::io::ErrorKind::InvalidData.into());
+        }
+        let mut last = Vec::new();
+        chain.end(&mut self.request.notes, &mut last)?;
+        self.hand_out(&last, chunked, step);
+        Ok(())
+    }
+
+    fn hand_out(&mut self, bytes: &[u8], chunked: bool, step: &mut Step<'_, '_>) {
+        if bytes.is_empty() {
             return;
         }
         let mut piece = Vec::with_capacity(bytes.len() + 16);
