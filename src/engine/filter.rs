@@ -54,8 +54,8 @@ pub type Start = fn(&mut Cx<'_>, &Chosen, Coming) -> Option<Box<dyn Transform>>;
 /// What is known of the content that a filter will get.
 #[derive(Clone, Copy, Debug)]
 pub struct Coming {
-    /// There is none.
-    pub empty: bool,
+    /// Its length, if it is short or known; for a program's output that goes on, what came so far.
+    pub length: u64,
 }
 
 /// A filter that a request's answer is to pass.
@@ -101,7 +101,7 @@ impl Chain {
         engine: &Engine,
         worker: &mut Worker,
         request: &mut Request,
-        coming: Coming,
+        mut coming: Coming,
     ) -> Option<Chain> {
         let mut chosen = std::mem::take(&mut request.filters);
         chosen.sort_by_key(|filter| filter.kind);
@@ -110,7 +110,11 @@ impl Chain {
             let mut trace = Trace::off();
             let started = engine
                 .with_cx(worker, request, "mod_filter", &mut trace, |cx| (filter.start)(cx, filter, coming));
-            chain.extend(started);
+            if let Some(transform) = started {
+                chain.push(transform);
+                // How long its output will be is not known.
+                coming.length = u64::MAX;
+            }
         }
         (!chain.is_empty()).then_some(Chain(chain))
     }
@@ -167,6 +171,10 @@ pub struct Filtered {
     ended: bool,
     broken: bool,
 }
+
+/// How much of a program's output is waited for before the filters are asked, since some do not care
+/// for very short answers.
+pub const AWAITED: usize = 128;
 
 /// How much of a file is read at once.
 const PIECE: usize = 16 * 1024;

@@ -316,7 +316,7 @@ impl Exchange {
 
     /// Hands out a whole answer.
     fn respond(&mut self, mut request: Box<Request>, content: Content, step: &mut Step<'_, '_>) {
-        let coming = Coming { empty: response::length(&content) == 0 };
+        let coming = Coming { length: response::length(&content) };
         let chain = Chain::start(step.engine, step.worker, &mut request, coming);
         let content = match chain {
             None => content,

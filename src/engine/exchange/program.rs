@@ -8,7 +8,7 @@ use crate::{
     engine::{
         answer::{Cgi, CgiFault},
         cx::Cx,
-        filter::{Chain, Coming},
+        filter::{AWAITED, Chain, Coming},
         module::Verdict,
     },
     http::{
@@ -67,6 +67,8 @@ enum Stage {
     Head(Scanner),
     /// It closed its output without a complete head; its exit status is waited for.
     Headless(Scanner),
+    /// The head is complete; the filters want to see the beginning of the body first.
+    Held(Vec<u8>),
     /// The rest of its output is the body.
     Relay { chunked: bool, persists: bool, silent: bool },
     /// It speaks HTTP itself.
@@ -187,6 +189,12 @@ impl Exchange {
                 Err(error) => self.bad_head(error, step),
             },
             Stage::Headless(_) => {}
+            Stage::Held(held) => {
+                held.extend_from_slice(bytes);
+                if held.len() >= AWAITED {
+                    self.begin(step);
+                }
+            }
             Stage::Relay { .. } | Stage::Raw => program.relay(bytes, step),
         }
     }
@@ -199,7 +207,18 @@ impl Exchange {
         if !matches!(verdict, Verdict::Ok) {
             return self.abandon(verdict, Ask::LeaveChild, step);
         }
-        let coming = Coming { empty: false };
+        program.stage = Stage::Held(rest.to_vec());
+        let silent = program.request.header_only() || program.request.status.is_header_only();
+        if program.request.filters.is_empty() || silent || rest.len() >= AWAITED {
+            self.begin(step);
+        }
+    }
+
+    /// The answer begins.
+    fn begin(&mut self, step: &mut Step<'_, '_>) {
+        let State::Program(program) = &mut self.state else { return };
+        let Stage::Held(rest) = std::mem::replace(&mut program.stage, Stage::Raw) else { return };
+        let coming = Coming { length: rest.len() as u64 };
         program.chain = Chain::start(step.engine, step.worker, &mut program.request, coming);
         step.errors(&mut program.request);
         let request = &program.request;
@@ -218,7 +237,7 @@ impl Exchange {
                 if !bytes.is_empty() {
                     step.out.pieces.push(Piece::Bytes(bytes));
                 }
-                program.relay(rest, step);
+                program.relay(&rest, step);
             }
             Err(bad) => {
                 let refused = response::Refused::Header(bad);
@@ -239,6 +258,10 @@ impl Exchange {
     }
 
     fn output_closed(&mut self, step: &mut Step<'_, '_>) {
+        let State::Program(program) = &mut self.state else { return };
+        if matches!(program.stage, Stage::Held(_)) {
+            self.begin(step);
+        }
         let State::Program(program) = &mut self.state else { return };
         match std::mem::replace(&mut program.stage, Stage::Raw) {
             Stage::Head(scanner) => {

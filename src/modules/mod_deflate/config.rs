@@ -1,8 +1,6 @@
 //! The directives of mod_deflate: how hard a server compresses, and what it notes of it.
 
-use crate::policy::{
-    Applied, Args, Config, Directive, Mistake, Place, Said, SaidExt, Scope, Setting, Shape,
-};
+use crate::policy::{Applied, Args, Config, Directive, Mistake, Place, Said, SaidExt, Scope, Setting, Shape};
 use bstr::BString;
 
 /// `DeflateAlterETag`.

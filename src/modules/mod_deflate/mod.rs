@@ -35,9 +35,8 @@ pub static MODULE: Module = Module {
 
 /// DEFLATE: whether the answer is compressed, and the fields that say so.
 fn deflate(cx: &mut Cx<'_>, chosen: &Chosen, coming: Coming) -> Option<Box<dyn Transform>> {
-    let not_modified = cx.req.status == Status(304);
-    if coming.empty && !not_modified {
-        cx.because(chosen.at, format_args!("there is nothing to compress"));
+    if coming.length < SHORTEST {
+        cx.because(chosen.at, format_args!("so short an answer is not compressed"));
         return None;
     }
     if cx.req.status == Status(204) || stands_aside(cx) {
@@ -70,12 +69,12 @@ fn deflate(cx: &mut Cx<'_>, chosen: &Chosen, coming: Coming) -> Option<Box<dyn T
     cx.req.headers_out.remove("Content-Length");
     cx.req.headers_out.remove("Content-MD5");
     alter_etag(cx, conf, b"gzip");
-    if not_modified {
-        return None;
-    }
     cx.because(chosen.at, format_args!("the answer is compressed"));
     Some(Box::new(Gzip::new(conf)))
 }
+
+/// Shorter answers are left as they are.
+const SHORTEST: u64 = 69;
 
 /// `no-gzip`, `gzip-only-text/html`, and parts of a content.
 fn stands_aside(cx: &Cx<'_>) -> bool {
@@ -104,12 +103,19 @@ fn is_plain(encoding: &[u8]) -> bool {
     ["identity", "7bit", "8bit", "binary"].iter().any(|name| encoding.eq_ignore_ascii_case(name.as_bytes()))
 }
 
-/// Whether Accept-Encoding names gzip. Its weight is not looked at, `q=0` neither.
+/// Whether Accept-Encoding names gzip, not with the weight 0 (RFC 9110 section 12.5.3).
 fn names_gzip(list: &[u8]) -> bool {
     list.split(|&byte| byte == b',').any(|item| {
-        let name = item.split(|&byte| byte == b';').next().unwrap_or_default();
-        name.trim().eq_ignore_ascii_case(b"gzip")
+        let mut parts = item.split(|&byte| byte == b';').map(|part| part.trim());
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(b"gzip"));
+        named && !parts.any(is_weight_zero)
     })
+}
+
+fn is_weight_zero(parameter: &[u8]) -> bool {
+    let Some((name, value)) = parameter.split_once_str("=") else { return false };
+    let (whole, fraction) = value.trim().split_once_str(".").unwrap_or((value.trim(), b""));
+    name.trim().eq_ignore_ascii_case(b"q") && whole == b"0" && fraction.iter().all(|&byte| byte == b'0')
 }
 
 /// The entity tag of the other encoding.
@@ -130,7 +136,7 @@ fn alter_etag(cx: &mut Cx<'_>, conf: &Deflate, suffix: &[u8]) {
 
 /// INFLATE: whether the answer is in gzip's encoding, which is taken off.
 fn inflate(cx: &mut Cx<'_>, chosen: &Chosen, coming: Coming) -> Option<Box<dyn Transform>> {
-    if coming.empty || cx.req.status == Status(204) || cx.req.headers_out.contains("Content-Range") {
+    if coming.length == 0 || cx.req.status == Status(204) || cx.req.headers_out.contains("Content-Range") {
         return None;
     }
     let mut all = encodings(cx);

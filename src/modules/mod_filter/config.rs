@@ -235,7 +235,8 @@ fn protocol(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     match args.get(2) {
         None => smart.protocol = flags(args.text(1)),
         Some(words) => {
-            let named = smart.providers.iter_mut().find(|known| known.name.eq_ignore_ascii_case(args.text(1)));
+            let named =
+                smart.providers.iter_mut().find(|known| known.name.eq_ignore_ascii_case(args.text(1)));
             let Some(provider) = named else {
                 return Err("FilterProtocol: No such provider for this filter".into());
             };

@@ -32,7 +32,11 @@ fn insert(cx: &mut Cx<'_>) -> Verdict {
     let conf: &Filters = cx.conf();
     for link in &conf.chain {
         match conf.smart.get(&link.value) {
-            None => cx.add_output_filter(&link.value, link.at),
+            None => {
+                let name = &link.value;
+                cx.because(link.at, format_args!("FilterDeclare has made no filter {name}"));
+                cx.log(4, "AH01380", format_args!("Unknown filter {name} not added"));
+            }
             Some(smart) => {
                 let name = link.value.clone();
                 cx.req.filters.push(Chosen { name, kind: smart.kind, start: dispatch, at: link.at });
