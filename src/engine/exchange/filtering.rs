@@ -47,7 +47,7 @@ impl Exchange {
     pub(super) fn stream(
         &mut self,
         mut request: Box<Request>,
-        filtered: Box<Filtered>,
+        filtered: Filtered,
         first: Vec<u8>,
         step: &mut Step<'_, '_>,
     ) {
@@ -62,7 +62,7 @@ impl Exchange {
                 if request.header_only() || request.status.is_header_only() {
                     return self.send(request, persists, sent, true, step);
                 }
-                let rest = Box::new(Rest { filtered: *filtered, chunked: connection.chunked });
+                let rest = Box::new(Rest { filtered, chunked: connection.chunked });
                 hand_out(&first, rest.chunked, &mut sent, step);
                 self.send(request, persists, sent, false, step);
                 if let State::Sending(sending) = &mut self.state {

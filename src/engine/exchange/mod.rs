@@ -322,7 +322,7 @@ impl Exchange {
             None => content,
             Some(chain) => match self.filter(&mut request, chain, content, step) {
                 Filter::Whole(content) => content,
-                Filter::Streams(filtered, first) => return self.stream(request, filtered, first, step),
+                Filter::Streams(filtered, first) => return self.stream(request, *filtered, first, step),
             },
         };
         let standing = self.standing(&request);
