@@ -177,7 +177,7 @@ pub struct Filtered {
 pub const AWAITED: usize = 128;
 
 /// How much of a file is read at once.
-const PIECE: usize = 16 * 1024;
+const PIECE: usize = 8 * 1024;
 
 /// Most of a content that is worked on in one go, so that others have their turn.
 const GO: u64 = 1 << 20;

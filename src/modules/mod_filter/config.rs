@@ -54,8 +54,6 @@ pub struct Smart {
     pub kind: FilterKind,
     /// In the order of the configuration.
     pub providers: Vec<Provider>,
-    /// FilterProtocol without a provider.
-    pub protocol: u8,
 }
 
 /// Settings of a place.
@@ -81,7 +79,7 @@ impl Config for Filters {
 
 impl Filters {
     fn smart(&mut self, name: &[u8]) -> &mut Smart {
-        let new = || Arc::new(Smart { kind: FilterKind::RESOURCE, providers: Vec::new(), protocol: 0 });
+        let new = || Arc::new(Smart { kind: FilterKind::RESOURCE, providers: Vec::new() });
         Arc::make_mut(self.smart.entry(name.into()).or_insert_with(new))
     }
 }
@@ -208,7 +206,7 @@ fn declare(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
         b"NETWORK" => FilterKind::NETWORK,
         _ => FilterKind::RESOURCE,
     };
-    let smart = Smart { kind, providers: Vec::new(), protocol: 0 };
+    let smart = Smart { kind, providers: Vec::new() };
     place.dir::<Filters>().smart.insert(args.text(0).into(), Arc::new(smart));
     Ok(())
 }
@@ -232,22 +230,19 @@ fn protocol(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
         return Err("FilterProtocol: No such filter".into());
     };
     let smart = Arc::make_mut(smart);
-    match args.get(2) {
-        None => smart.protocol = flags(args.text(1)),
-        Some(words) => {
-            let named =
-                smart.providers.iter_mut().find(|known| known.name.eq_ignore_ascii_case(args.text(1)));
-            let Some(provider) = named else {
-                return Err("FilterProtocol: No such provider for this filter".into());
-            };
-            provider.protocol = flags(words);
-        }
+    // Without a provider it has no effect, in Apache neither.
+    if let Some(words) = args.get(2) {
+        let named = smart.providers.iter_mut().find(|known| known.name.eq_ignore_ascii_case(args.text(1)));
+        let Some(provider) = named else {
+            return Err("FilterProtocol: No such provider for this filter".into());
+        };
+        provider.protocol = flags(words);
     }
     Ok(())
 }
 
 fn flags(words: &[u8]) -> u8 {
-    let words = words.split(|byte| b"|,; \t".contains(byte));
+    let words = words.split(|byte| b",; \t".contains(byte));
     words.fold(0, |flags, word| {
         flags
             | match word.to_ascii_lowercase().as_slice() {

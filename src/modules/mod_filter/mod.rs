@@ -11,6 +11,7 @@ use crate::{
         Cx, Hook, Module, Order, Phase, Verdict,
         filter::{Chosen, Coming, Transform},
     },
+    http::Status,
     policy::Kind,
 };
 use bstr::BString;
@@ -48,11 +49,15 @@ fn insert(cx: &mut Cx<'_>) -> Verdict {
 
 /// The provider whose condition holds; the one declared last is asked first.
 fn dispatch(cx: &mut Cx<'_>, chosen: &Chosen, coming: Coming) -> Option<Box<dyn Transform>> {
+    // What a program sends with another status passes only where this variable is set.
+    if cx.req.status != Status(200) && !cx.req.env.contains("filter-errordocs") {
+        return None;
+    }
     let conf: &Filters = cx.conf();
     let smart: Arc<Smart> = conf.smart.get(&chosen.name)?.clone();
     let provider = smart.providers.iter().rev().find(|provider| holds(cx, provider))?;
     let filter = cx.engine.filter(&provider.name)?;
-    protocol(cx, smart.protocol | provider.protocol);
+    protocol(cx, provider.protocol);
     let name = provider.name.clone();
     (filter.start)(cx, &Chosen { name, kind: smart.kind, start: filter.start, at: provider.at }, coming)
 }
