@@ -240,7 +240,8 @@ mod tests {
     #[test]
     fn there_and_back_in_pieces_of_any_size() {
         let conf = Deflate::default();
-        let content: Vec<u8> = (0..200_000u32).flat_map(|n| (n / 7 * 2_654_435_761).to_le_bytes()).collect();
+        let content: Vec<u8> =
+            (0..200_000u32).flat_map(|n| ((n / 7).wrapping_mul(2_654_435_761)).to_le_bytes()).collect();
         for (there, back) in [(1 << 20, 7000), (999, 1 << 20), (16384, 13)] {
             let packed = through(&mut Gzip::new(&conf), &content, there).unwrap();
             assert!(packed.len() < content.len());
