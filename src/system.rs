@@ -168,6 +168,10 @@ pub trait System: Send + Sync + std::fmt::Debug {
     fn user_name(&self, uid: u32) -> Option<String>;
     /// The name of the group of this number.
     fn group_name(&self, gid: u32) -> Option<String>;
+    /// Whether this process may read and execute a file (access(2)).
+    fn may_execute(&self, path: &Path) -> bool {
+        self.stat(path).is_ok_and(|stat| stat.mode & 0o111 != 0)
+    }
 }
 
 /// Bytes as a path.
@@ -198,8 +202,11 @@ impl System for Disk {
     }
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        io::Read::read_to_end(&mut io::Read::take(fs::File::open(path)?, limit), &mut bytes)?;
+        let file = fs::File::open(path)?;
+        // With room for all of it and one byte more, one call reads the file and another finds its end.
+        let size = file.metadata()?.len().min(limit);
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).saturating_add(1));
+        io::Read::read_to_end(&mut io::Read::take(file, limit), &mut bytes)?;
         Ok(bytes)
     }
 
@@ -261,6 +268,19 @@ impl System for Disk {
 
     fn group_name(&self, gid: u32) -> Option<String> {
         name_of("/etc/group", gid)
+    }
+
+    /// By mode bits; groups beside the process's own are not asked.
+    fn may_execute(&self, path: &Path) -> bool {
+        let Ok(stat) = self.stat(path) else { return false };
+        // The owner of this is who the process is, where there is such a thing.
+        let bits = match fs::metadata("/proc/self").map(|own| (own.uid(), own.gid())) {
+            Err(_) | Ok((0, _)) => 0o111,
+            Ok((uid, _)) if uid == stat.uid => 0o100,
+            Ok((_, gid)) if gid == stat.gid => 0o010,
+            Ok(_) => 0o001,
+        };
+        stat.mode & bits != 0 && fs::File::open(path).is_ok()
     }
 }
 

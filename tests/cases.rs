@@ -18,10 +18,10 @@ macro_rules! pages {
 pages! {
     core directory_merge files location limit htaccess mod_alias mod_mime mod_dir mod_cgi cgi_environment cgi_answers
     mod_cgid mod_authz_core mod_authz_host mod_access_compat mod_env mod_setenvif mod_log_config
-    mod_version mod_actions mod_so mpm_event mod_unixd http error_documents config_errors mission core_tuning command_line
+    mod_version mod_actions mod_so mod_suexec mpm_event mod_unixd http error_documents config_errors mission core_tuning command_line
     virtual_hosts if_sections mod_macro wrong_configs mod_rachis mod_userdir mod_unique_id
     mod_auth_basic mod_auth_digest mod_authn_core mod_authn_file mod_authn_anon mod_authz_user mod_authz_groupfile
-    mod_authz_owner mod_allowmethods mod_deflate mod_filter
+    mod_authz_owner mod_allowmethods mod_deflate mod_filter introspection mod_expires mod_headers mod_rewrite
 }
 
 #[test]

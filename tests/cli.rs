@@ -474,6 +474,63 @@ fn dump_gives_the_tree_and_the_servers() {
     assert_eq!(dump["errors"][0]["id"], "RX0253");
 }
 
+/// What holds follows from the manual's order of merging: Directory, .htaccess, Files, Location.
+#[test]
+fn dump_tells_which_settings_hold_for_a_url() {
+    let dir = site("");
+    let root = dir.path().display().to_string();
+    std::fs::create_dir_all(dir.path().join("docs/sub")).expect("a directory");
+    std::fs::write(dir.path().join("docs/sub/index.html"), "x").expect("a file");
+    let htaccess = "ErrorDocument 404 /three\n<Files *.html>\n    ForceType text/x-y\n</Files>\n";
+    std::fs::write(dir.path().join("docs/sub/.htaccess"), htaccess).expect("a file");
+    let conf = format!(
+        "Listen 127.0.0.1:80\nServerName main\nErrorDocument 404 /one\nErrorDocument 403 /other\n\
+         <Directory {root}/docs>\n    AllowOverride None\n    AllowOverride All\n    ErrorDocument 404 /two\n\
+         </Directory>\n<Location /none>\n    ErrorDocument 404 /none\n</Location>\n\
+         <VirtualHost *:80>\n    ServerName v.example\n    ServerAlias w.example\n    DocumentRoot {root}/docs\n\
+         <Location /sub>\n<Limit GET>\n    Require all granted\n</Limit>\n</Location>\n</VirtualHost>\n"
+    );
+    let path = dir.path().join("own.conf");
+    std::fs::write(&path, conf).expect("a file");
+    let path = path.display().to_string();
+    let (code, out, err) = rachis_with(&["dump", "--json", "-f", &path, "--for", "http://w.example/sub/"]);
+    assert_eq!(code, 0, "{err}");
+    let dump: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let asked = &dump["for"];
+    assert_eq!((&asked["status"], &asked["server"]["line"]), (&200.into(), &13.into()));
+    let sections: Vec<&str> =
+        asked["sections"].as_array().expect("a list").iter().filter_map(|s| s["section"].as_str()).collect();
+    assert_eq!(sections, ["Directory", ".htaccess", "Files", "Location"]);
+    let settings = asked["settings"].as_array().expect("a list");
+    let of = |name: &str, arg: &str| {
+        let found = settings.iter().find(|s| {
+            s["directive"] == name && s["args"].as_array().is_some_and(|args| args.iter().any(|a| a == arg))
+        });
+        found.unwrap_or_else(|| panic!("{name} {arg}"))
+    };
+    for (name, arg, holds) in [
+        ("ServerName", "main", false),
+        ("ServerName", "v.example", true),
+        ("ErrorDocument", "/one", false),
+        ("ErrorDocument", "/other", true),
+        ("AllowOverride", "None", false),
+        ("AllowOverride", "All", true),
+        ("ErrorDocument", "/two", false),
+        ("ErrorDocument", "/three", true),
+        ("ForceType", "text/x-y", true),
+        ("Require", "granted", true),
+    ] {
+        assert_eq!(of(name, arg)["in_force"], holds, "{name} {arg}");
+    }
+    let over = &of("ErrorDocument", "/one")["overridden_by"];
+    assert_eq!((over.as_array().map(Vec::len), &over[0]["line"]), (Some(1), &1.into()));
+    assert_eq!(of("Require", "granted")["within"][0]["section"], "Limit");
+    assert!(!settings.iter().any(|s| s["args"][1] == "/none"));
+    let host = &dump["servers"][1];
+    assert_eq!((&host["line"], &host["aliases"][0]), (&13.into(), &"w.example".into()));
+    assert_eq!(host["sections"][0]["settings"][0]["directive"], "Require");
+}
+
 #[test]
 fn a_configuration_may_come_on_standard_input() {
     let mut command = rachis();

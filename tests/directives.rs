@@ -209,7 +209,6 @@ fn lacking_state(danger: Danger) -> String {
         Danger::Tuning => "no effect: one event loop for each core, nothing to tune".to_owned(),
         Danger::Closed => "refused".to_owned(),
         Danger::ClosedUnless(word) => format!("refused, unless `{word}`"),
-        Danger::Rewrite => "refused where it hides files that exist; else not yet".to_owned(),
     }
 }
 

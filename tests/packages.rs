@@ -141,9 +141,11 @@ fn ask(site: &Site, kind: Kind, (arguments, status, part): &Request) -> String {
         let log = fs::read_to_string(site.root().join("logs/error.log")).unwrap_or_default();
         panic!("{}: {arguments:?} is not {status} with {part:?}:\n{text}\n{log}", kind.name());
     }
-    let mut head: Vec<&str> = head.lines().filter(|line| !of_the_moment(line)).collect();
+    let mut head: Vec<&str> =
+        head.lines().filter(|line| !of_the_moment(line) && !is_of_today(line)).collect();
     head[1..].sort_unstable();
-    let body = body.lines().filter(|line| !line.starts_with("Time: ")).collect::<Vec<_>>().join("\n");
+    let lasting = |line: &&str| !line.starts_with("Time: ") && !is_of_today(line);
+    let body = body.lines().filter(lasting).collect::<Vec<_>>().join("\n");
     let said = site.unfill(&format!("{}\n\n{body}", head.join("\n")));
     said.replace("(Debian)", "(Unix)").replace(&format!(" Port {}<", site.port()), " Port $PORT<")
 }
@@ -151,6 +153,17 @@ fn ask(site: &Site, kind: Kind, (arguments, status, part): &Request) -> String {
 fn of_the_moment(line: &str) -> bool {
     let line = line.to_ascii_lowercase();
     OF_THE_MOMENT.iter().any(|name| line.starts_with(name))
+}
+
+/// Whether a program put the time of the answer into the line: it differs by the second.
+fn is_of_today(line: &str) -> bool {
+    let now = chrono::Utc::now();
+    let days = [now - chrono::TimeDelta::days(1), now, now + chrono::TimeDelta::days(1)];
+    days.iter().any(|day| {
+        ["%d %b %Y", "%d-%b-%Y", "%Y-%m-%d", "%b %e"]
+            .iter()
+            .any(|form| line.contains(&day.format(form).to_string()))
+    })
 }
 
 /// Asks rachis, and with `ORACLE` Apache too; then each answer must be the same.

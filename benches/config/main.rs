@@ -1,8 +1,8 @@
 //! Measures how configurations scale: `cargo bench --bench config`.
 //!
-//! Three questions: how many MB of configuration become a tree in a second; how long ten thousand
-//! virtual hosts take to read; and what ten, a thousand and ten thousand sections cost a request.
-//! apache2 answers the last two as well, on the same machine in the same minute, if it is installed;
+//! Four questions: how many MB of configuration become a tree in a second; how long Debian's stock
+//! configuration takes to start; how long ten thousand virtual hosts take to read; and what ten, a
+//! thousand and ten thousand sections cost a request. apache2 answers the last three as well, on the same machine in the same minute, if it is installed;
 //! requests are made by wrk.
 
 use rachis::diag::{Diagnostic, Sources, Span};
@@ -12,6 +12,7 @@ use rachis::system::Memory;
 use std::fmt::Write as _;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -46,6 +47,12 @@ fn measure() -> Result<()> {
             .into_iter()
             .filter(|server| server.exists())
             .collect();
+    for server in &servers {
+        match stock_start(server, site.path()) {
+            Ok(time) => println!("{}: stock configuration, start to first accept in {time:?}", name(server)),
+            Err(why) => println!("{}: stock configuration left out: {why}", name(server)),
+        }
+    }
     for server in &servers {
         let config = write_config(site.path(), Kind::VirtualHost, 10_000, 1)?;
         println!("{}: 10000 virtual hosts read in {:?}", name(server), read_time(server, &config)?);
@@ -153,6 +160,48 @@ fn write_config(root: &Path, kind: Kind, count: usize, port: u16) -> Result<Path
     Ok(path)
 }
 
+/// The median time from the start to the first connection, with a copy of Debian's `/etc/apache2`
+/// whose port and directories are others.
+fn stock_start(server: &Path, root: &Path) -> Result<Duration> {
+    let etc = root.join("etc");
+    if !etc.exists() {
+        let copied = Command::new("cp").arg("-a").arg("/etc/apache2").arg(&etc).status();
+        if !copied.is_ok_and(|status| status.success()) {
+            return Err("there is no /etc/apache2 to copy".to_owned());
+        }
+        fs::create_dir_all(root.join("socks")).map_err(|e| e.to_string())?;
+        fs::set_permissions(root, fs::Permissions::from_mode(0o755)).map_err(|e| e.to_string())?;
+        // What other packages enabled is not stock.
+        let _ = fs::remove_dir_all(etc.join("conf-enabled"));
+    }
+    let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    let port = free.map_err(|e| e.to_string())?.port();
+    fs::write(etc.join("ports.conf"), format!("Listen 127.0.0.1:{port}\n")).map_err(|e| e.to_string())?;
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let place = etc.display();
+        let run = root.display().to_string();
+        let variables = [
+            ("APACHE_RUN_USER", "www-data"),
+            ("APACHE_RUN_GROUP", "www-data"),
+            ("APACHE_PID_FILE", &format!("{run}/{}.pid", name(server))),
+            ("APACHE_RUN_DIR", &run),
+            ("APACHE_LOCK_DIR", &run),
+            ("APACHE_LOG_DIR", &run),
+        ];
+        let mut command = command(server, &etc.join("apache2.conf"));
+        command
+            .args(["-d", &place.to_string(), "-DFOREGROUND", "-C", "ServerName localhost"])
+            .envs(variables);
+        let begun = Instant::now();
+        let mut running = Running(command.spawn().map_err(|e| e.to_string())?);
+        running.accepts(port, Duration::from_micros(100))?;
+        times.push(begun.elapsed());
+    }
+    times.sort();
+    Ok(times[ROUNDS / 2])
+}
+
 /// The median time of `-t`.
 fn read_time(server: &Path, config: &Path) -> Result<Duration> {
     let mut times = Vec::new();
@@ -199,12 +248,17 @@ struct Running(Child);
 
 impl Running {
     fn ready(&mut self, port: u16) -> Result<()> {
+        self.accepts(port, Duration::from_millis(5))
+    }
+
+    /// Tries to connect again and again, with pauses.
+    fn accepts(&mut self, port: u16, pause: Duration) -> Result<()> {
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if begun.elapsed() > Duration::from_secs(20) || self.0.try_wait().is_ok_and(|end| end.is_some()) {
                 return Err("the server did not start".to_owned());
             }
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(pause);
         }
         Ok(())
     }

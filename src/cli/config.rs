@@ -106,7 +106,7 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// The directives of the second stage.
     pub nodes: Vec<Node>,
-    /// The files that were included.
+    /// The files in the order of reading.
     pub includes: Vec<Include>,
     /// Name of the main file.
     pub main: BString,

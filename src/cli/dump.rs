@@ -194,13 +194,13 @@ fn group_number(name: &str) -> Option<u32> {
     Disk.group(name)
 }
 
-/// `-t -D DUMP_INCLUDES`: each file with the line of the Include that named it.
+/// `-t -D DUMP_INCLUDES`: each file with the line that Apache tells for it.
 pub fn includes(loaded: &Loaded) -> String {
-    let sources = loaded.sources();
     let mut text = "Included configuration files:\n".to_owned();
-    let _ = writeln!(text, "  (*) {}", loaded.main);
     for include in &loaded.includes {
-        let _ = writeln!(text, "    ({}) {}", sources.line(include.at), sources.name(include.file));
+        let line = include.line.map_or("*".to_owned(), |line| line.to_string());
+        let indent = "  ".repeat(include.depth as usize + 1);
+        let _ = writeln!(text, "{indent}({line}) {}", loaded.sources().name(include.file));
     }
     text
 }

@@ -88,7 +88,7 @@ impl Explain {
 }
 
 /// Answers what a decision waits for.
-fn resolve(pending: &Pending, conn: &Connection) {
+pub(super) fn resolve(pending: &Pending, conn: &Connection) {
     let found = match pending {
         Pending::NameOf(ip) => Found::Name(*ip, local_host::name_of(*ip).map(BString::from)),
         Pending::AddressesOf(name) => {

@@ -2,7 +2,7 @@
 
 use super::{
     config::{self, Loaded, Origin},
-    dump, local_host, log_directories,
+    dump, dump_config, local_host, log_directories,
     options::{self, BadOptions, Options, Print},
     report, version,
 };
@@ -33,6 +33,9 @@ pub(super) fn main(arguments: &[OsString]) -> ExitCode {
     if options.skip_document_root {
         loaded.diagnostics.retain(|found| !is_document_root_check(found));
     }
+    if options.defined("DUMP_INCLUDES") {
+        report::print(&dump::includes(&loaded));
+    }
     if loaded.error().is_some() {
         report::errors(&loaded);
         return ExitCode::FAILURE;
@@ -42,6 +45,17 @@ pub(super) fn main(arguments: &[OsString]) -> ExitCode {
         && let Some(warning) = local_host::warning(&report::program())
     {
         report::say(&warning);
+    }
+    if options.defined("DUMP_VHOSTS") {
+        report::print(&dump::vhosts(&loaded.policy));
+    }
+    if (options.test || options.directives) && !checked(&loaded) {
+        return ExitCode::FAILURE;
+    }
+    if options.defined("DUMP_CONFIG")
+        && let Some(text) = dump_config::config(&loaded)
+    {
+        report::print(&text);
     }
     if options.directives {
         return print(&version::directives(&loaded.policy.tables));
@@ -90,27 +104,23 @@ fn is_document_root_check(found: &crate::diag::Diagnostic) -> bool {
     }
 }
 
-/// `-t`, `-S`, `-M` and the other dumps; without any, that the syntax is right.
-fn test(options: &Options, loaded: &Loaded) -> ExitCode {
-    let mut text = String::new();
-    let mut dumped = false;
-    let mut dump = |name: &str, make: &dyn Fn() -> String| {
-        if options.defined(name) {
-            text.push_str(&make());
-            dumped = true;
-        }
-    };
-    dump("DUMP_VHOSTS", &|| dump::vhosts(&loaded.policy));
-    dump("DUMP_RUN_CFG", &|| dump::run_settings(loaded, &options.defines));
-    dump("DUMP_MODULES", &|| version::loaded(&loaded.policy.tables));
-    dump("DUMP_INCLUDES", &|| dump::includes(loaded));
-    report::print(&text);
+/// Apache's check of the configuration behind its reading; what is wrong is told.
+fn checked(loaded: &Loaded) -> bool {
     let complaints = log_directories::complaints(&loaded.policy);
-    if !complaints.is_empty() {
-        complaints.iter().for_each(|line| report::say(&format!("{line}\n")));
-        return ExitCode::FAILURE;
+    complaints.iter().for_each(|line| report::say(&format!("{line}\n")));
+    complaints.is_empty()
+}
+
+/// The dumps that Apache makes of a configuration that was found good; without any dump, that the
+/// syntax is right.
+fn test(options: &Options, loaded: &Loaded) -> ExitCode {
+    if options.defined("DUMP_RUN_CFG") {
+        report::print(&dump::run_settings(loaded, &options.defines));
     }
-    if !dumped {
+    if options.defined("DUMP_MODULES") {
+        report::print(&version::loaded(&loaded.policy.tables));
+    }
+    if !options.dumps() {
         report::say("Syntax OK\n");
     }
     ExitCode::SUCCESS

@@ -4,8 +4,11 @@
 mod check;
 mod config;
 mod dump;
+mod dump_config;
 mod dump_json;
+mod dump_settings;
 mod explain;
+mod explain_id;
 mod httpd;
 mod local_host;
 mod log_directories;
@@ -19,7 +22,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf, process::ExitCode};
 
 /// The subcommands; any other first argument belongs to httpd's options.
-const COMMANDS: [&str; 7] = ["explain", "check", "run", "dump", "help", "--help", "--version"];
+const COMMANDS: [&str; 8] = ["explain", "explain-id", "check", "run", "dump", "help", "--help", "--version"];
 
 /// A web server that reads Apache's httpd.conf and .htaccess unchanged, and explains every decision.
 ///
@@ -37,6 +40,8 @@ enum Command {
     /// Tell what becomes of a request, and which directives decide it.
     #[command(override_usage = "rachis explain [OPTIONS] [METHOD] URL")]
     Explain(explain::Explain),
+    /// Tell what a finding's id means: what is wrong, why, and how it is mended.
+    ExplainId(explain_id::ExplainId),
     /// Report everything that is wrong with a configuration, in one run.
     Check(check::Check),
     /// Print a configuration and the servers that come of it as JSON.
@@ -89,6 +94,10 @@ enum Format {
     Concise,
     /// One JSON object each, a line each.
     Json,
+    /// One SARIF 2.1.0 log, for code scanning.
+    Sarif,
+    /// Workflow commands, which GitHub shows beside the lines of a change.
+    Github,
 }
 
 /// Runs the program; the exit code is Apache's.
@@ -101,6 +110,7 @@ pub fn main() -> ExitCode {
     }
     match Cli::parse().command {
         Command::Explain(explain) => explain.run(),
+        Command::ExplainId(explain) => explain.run(),
         Command::Check(check) => check.run(),
         Command::Dump(dump) => dump.run(),
         Command::Run(run) => run.run(),

@@ -15,6 +15,9 @@ const LEVELS: [&str; 16] = [
     "trace4", "trace5", "trace6", "trace7", "trace8",
 ];
 
+/// The names for `-D` that mean `-t` as well; mod_info's DUMP_CONFIG is none of them.
+const DUMPS: [&str; 4] = ["DUMP_VHOSTS", "DUMP_RUN_CFG", "DUMP_MODULES", "DUMP_INCLUDES"];
+
 /// The word behind `-k`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -93,7 +96,13 @@ impl Options {
         self.defines.iter().any(|define| define == name.as_bytes())
     }
 
+    /// Whether a dump is asked for, in place of a start or of `Syntax OK`.
+    pub fn dumps(&self) -> bool {
+        DUMPS.iter().any(|name| self.defined(name))
+    }
+
     fn define(&mut self, name: &[u8]) {
+        self.test |= DUMPS.iter().any(|dump| dump.as_bytes() == name);
         if !self.defines.iter().any(|known| known == name) {
             self.defines.push(name.to_vec());
         }
@@ -176,14 +185,10 @@ fn apply(options: &mut Options, letter: u8, value: &[u8]) -> Result<(), BadOptio
         },
         b'X' => options.define(b"DEBUG"),
         b'S' => {
-            options.test = true;
             options.define(b"DUMP_VHOSTS");
             options.define(b"DUMP_RUN_CFG");
         }
-        b'M' => {
-            options.test = true;
-            options.define(b"DUMP_MODULES");
-        }
+        b'M' => options.define(b"DUMP_MODULES"),
         b't' => options.test = true,
         b'T' => options.skip_document_root = true,
         b'L' => options.directives = true,

@@ -1,7 +1,7 @@
 //! Findings on the terminal: Apache's line first, since people and scripts look for it, then ours.
 
 use super::config::Loaded;
-use crate::diag::{Apache, Diagnostic, Severity, Sources, render};
+use crate::diag::{Apache, Diagnostic, Severity, Sources, render, reports};
 use crate::engine::LogEntry;
 use std::io::{self, IsTerminal, Write};
 
@@ -23,9 +23,9 @@ pub fn say(text: &str) {
 }
 
 /// Writes to standard output; whether somebody reads it.
-pub fn print(text: &str) -> bool {
+pub fn print(text: &(impl AsRef<[u8]> + ?Sized)) -> bool {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+    out.write_all(text.as_ref()).and_then(|()| out.flush()).is_ok()
 }
 
 /// What Apache prints for a finding, end of line included.
@@ -95,7 +95,16 @@ pub fn logged_warnings(loaded: &Loaded) -> Vec<LogEntry> {
         let level = if found.logged_as.error { 3 } else { 4 };
         Some(LogEntry { level, module, os_error: None, number: "", text: text.into(), explanation: None })
     };
-    warnings.filter_map(entry).collect()
+    warnings.filter_map(entry).chain(suexec_enabled(loaded)).collect()
+}
+
+/// That mod_suexec is there and finds its wrapper, as it says itself.
+fn suexec_enabled(loaded: &Loaded) -> Option<LogEntry> {
+    let active = loaded.policy.tables.is_active(b"suexec_module");
+    let text = format!("suEXEC mechanism enabled (wrapper: {})", crate::policy::suexec::WRAPPER).into();
+    let entry =
+        LogEntry { level: 5, module: "suexec", os_error: None, number: "AH01232", text, explanation: None };
+    (active && loaded.policy.process.suexec.enabled()).then_some(entry)
 }
 
 fn placed(found: &Diagnostic, loaded: &Loaded) -> String {
@@ -118,9 +127,23 @@ pub fn summary(diagnostics: &[Diagnostic]) -> String {
     if counts.is_empty() { "nothing to complain about".to_owned() } else { counts.join(", ") }
 }
 
-/// A finding in one of the forms that `--format` knows.
-pub fn finding(diagnostic: &Diagnostic, sources: &Sources, format: super::Format, color: bool) -> String {
+/// All findings in one of the forms that `--format` knows.
+pub fn findings(found: &[Diagnostic], sources: &Sources, format: super::Format, color: bool) {
+    if format == super::Format::Sarif {
+        print(&format!("{:#}\n", reports::sarif(found, sources)));
+        return;
+    }
+    for one in found {
+        if !print(&finding(one, sources, format, color)) {
+            break;
+        }
+    }
+}
+
+fn finding(diagnostic: &Diagnostic, sources: &Sources, format: super::Format, color: bool) -> String {
     match format {
+        super::Format::Sarif => String::new(),
+        super::Format::Github => format!("{}\n", reports::github(diagnostic, sources)),
         super::Format::Full => format!("{}\n", render::full(diagnostic, sources, color)),
         super::Format::Concise => format!("{}\n", render::concise(diagnostic, sources)),
         super::Format::Json => format!("{}\n", render::json(diagnostic, sources)),

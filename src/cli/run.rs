@@ -41,7 +41,7 @@ impl Run {
             }
         };
         if self.print_config {
-            report::print(&text.to_str_lossy());
+            report::print(&text);
             return ExitCode::SUCCESS;
         }
         let load = LoadOptions {

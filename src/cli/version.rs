@@ -38,6 +38,7 @@ pub fn settings(origin: &Origin) -> String {
         " -D APR_HAVE_IPV6 (IPv4-mapped addresses enabled)".to_owned(),
         " -D AP_HAVE_RELIABLE_PIPED_LOGS".to_owned(),
         format!(" -D HTTPD_ROOT=\"{}\"", origin.root.display()),
+        format!(" -D SUEXEC_BIN=\"{}\"", crate::policy::suexec::WRAPPER),
         format!(" -D DEFAULT_PIDLOG=\"{}\"", super::config::DEFAULT_PID_FILE),
         format!(" -D DEFAULT_ERRORLOG=\"{}\"", super::config::DEFAULT_ERROR_LOG),
         " -D AP_TYPES_CONFIG_FILE=\"conf/mime.types\"".to_owned(),

@@ -4,7 +4,9 @@
 //! byte range of one source, twelve bytes, `Copy`: settings carry theirs into the running server,
 //! so that a decision can name the line that made it.
 
+pub mod ids;
 pub mod render;
+pub mod reports;
 mod sources;
 
 pub use sources::{FileId, Place, Sources, Span};

@@ -54,6 +54,9 @@ pub struct Cgi {
     pub cwd: BString,
     /// How many bytes of the request's body are kept for [`CgiFault::input`].
     pub keep_input: usize,
+    /// How many bytes of its output are kept for [`CgiFault::output`]; with none, the few that an
+    /// explanation needs. With some, a program whose head is wrong is read to its end.
+    pub keep_output: usize,
     /// Its output is sent as it is, head and all (`nph-…`).
     pub nph: bool,
     /// How long to wait for each piece of output.

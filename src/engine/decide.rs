@@ -5,7 +5,7 @@ use super::{
     answer::{Answer, Decision, Pending, Progress},
     cx::{Cx, LookedUp},
     errors::{self, After},
-    module::{Module, Phase, Verdict},
+    module::{Made, Module, Phase, Verdict},
     request::Request,
     trace::Trace,
     worker::Worker,
@@ -60,6 +60,8 @@ pub struct Engine {
     steps: Vec<Vec<Step>>,
     /// What modules keep for all workers together; see [`Engine::shared`].
     shared: Mutex<FxHashMap<TypeId, Box<dyn Any + Send>>>,
+    /// The modules that change the fields of answers, in order.
+    answering: Vec<&'static Module>,
 }
 
 impl fmt::Debug for Engine {
@@ -90,7 +92,9 @@ impl Engine {
         let active = |module: &&&'static Module| policy.tables.is_active(module.source.as_bytes());
         let modules: Vec<&'static Module> = modules.iter().filter(active).copied().collect();
         let steps = Phase::ALL.iter().map(|phase| steps_of(*phase, &modules)).collect();
-        Engine { policy, system, modules, steps, shared: Mutex::default() }
+        let mut answering: Vec<_> = modules.iter().copied().filter(|m| m.answering.is_some()).collect();
+        answering.sort_by_key(|module| module.answering.map(|filter| filter.rank));
+        Engine { policy, system, modules, steps, answering, shared: Mutex::default() }
     }
 
     /// A module's memory for all workers together. This is behind a lock, so it is for what must
@@ -193,6 +197,16 @@ impl Engine {
     ) -> R {
         let merged = req.conf.clone();
         f(&mut Cx { req, engine: self, worker, conf: &merged.conf, trace, module })
+    }
+
+    /// Lets the modules change the fields of an answer that is about to be sent.
+    pub fn answering(&self, worker: &mut Worker, request: &mut Request, trace: &mut Trace) {
+        let made = if request.ended { Made::ByStatus } else { Made::ByHandler };
+        for module in &self.answering {
+            if let Some(filter) = module.answering {
+                self.with_cx(worker, request, module.name, trace, |cx| (filter.run)(cx, made));
+            }
+        }
     }
 
     /// All phases before the filters, for a sub-request.

@@ -153,6 +153,7 @@ fn redirect(worker: &mut Worker, mut request: Box<Request>, url: &[u8]) -> Box<R
 /// The answer with the built-in page, or the ErrorDocument's text.
 fn send(engine: &Engine, worker: &mut Worker, mut request: Box<Request>, also: Option<Status>) -> Decision {
     let status = request.status;
+    request.ended = true;
     if status.is_header_only() {
         return Decision { request, answer: Answer::Content(Content::Empty) };
     }

@@ -227,6 +227,7 @@ fn blank(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, server: usize)
         no_local_copy: false,
         no_cache: false,
         filters: Vec::new(),
+        ended: false,
         conf: worker.base(server),
         prev: None,
         is_sub: false,

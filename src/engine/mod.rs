@@ -35,7 +35,7 @@ pub use authz::{Authz, Requirement, parsed, requirement};
 pub use cx::{Cx, LookedUp};
 pub use decide::{Cursor, Engine};
 pub use files::FileCache;
-pub use module::{Hook, LogLines, Module, Order, Phase, StartCheck, Verdict};
+pub use module::{Answering, Hook, LogLines, Made, Module, Order, Phase, StartCheck, Verdict};
 pub use request::{Connection, LogEntry, Lookups, Request, Table, Version};
 pub use trace::{Event, Note, Trace};
 pub use walk::{directory_walk, file_walk, if_walk, location_walk};

@@ -49,12 +49,32 @@ pub struct Module {
     pub check: Option<fn(&Policy, &mut Vec<Diagnostic>)>,
     /// What must hold of the world before the server starts; the entry says why it does not.
     pub start: Option<StartCheck>,
+    /// Changes the fields of an answer just before its head is written.
+    pub answering: Option<Answering>,
     /// Lines for the log targets of the policy, once a request is over (mod_log_config has it).
     pub log: Option<LogLines>,
 }
 
 /// Looks at the world before the server starts (Apache's post_config).
 pub type StartCheck = fn(&Policy, &dyn System) -> Result<(), Box<LogEntry>>;
+
+/// What a module does to an answer's fields, where Apache has an output filter of the content.
+#[derive(Clone, Copy, Debug)]
+pub struct Answering {
+    /// Its place among the modules: Apache's AP_FTYPE of the filter, the lowest first.
+    pub rank: i8,
+    /// The function.
+    pub run: fn(&mut Cx<'_>, Made),
+}
+
+/// Who made an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// A handler, that of an ErrorDocument included (filters of insert_filter).
+    ByHandler,
+    /// The server itself, for a status that ended the request (filters of insert_error_filter).
+    ByStatus,
+}
 
 /// Makes log lines of a finished request: which target of [`Policy::log_targets`], and the line.
 pub type LogLines = fn(&mut Cx<'_>, &super::answer::Sent, &mut Vec<(usize, Vec<u8>)>);
@@ -76,6 +96,7 @@ impl Module {
         satisfy: None,
         check: None,
         start: None,
+        answering: None,
         log: None,
     };
 

@@ -177,6 +177,8 @@ pub struct Request {
 
     /// The filters that its answer is to pass.
     pub filters: Vec<super::filter::Chosen>,
+    /// A status ended it: the answer is the server's own, not a handler's.
+    pub ended: bool,
 
     /// Settings that hold for it now.
     pub conf: Merged,
@@ -258,6 +260,7 @@ impl Request {
             no_local_copy: false,
             no_cache: false,
             filters: Vec::new(),
+            ended: false,
             conf: base.clone(),
             prev: None,
             log: Vec::new(),

@@ -1,7 +1,9 @@
 //! From a decided request to bytes: ranges, framing, the head (what Apache does in its output
 //! filters and in ap_http_header_filter).
 
-use super::{answer::Content, decide::Engine, exchange::Piece, request::Request, urls};
+use super::{
+    answer::Content, decide::Engine, exchange::Piece, request::Request, trace::Trace, urls, worker::Worker,
+};
 use crate::{
     http::{
         Method, Status,
@@ -53,10 +55,12 @@ pub enum Refused {
 /// The request is to be ended with another status instead.
 pub fn whole(
     engine: &Engine,
+    worker: &mut Worker,
     request: &mut Request,
     content: Content,
     standing: Standing,
 ) -> Result<Outgoing, Refused> {
+    engine.answering(worker, request, &mut Trace::off());
     let length = length(&content);
     let skip = matches!(content, Content::Empty) && request.header_only();
     if !request.status.is_header_only() && !skip {

@@ -65,6 +65,7 @@ fn program() -> Cgi {
         env: Vec::new(),
         cwd: "/".into(),
         keep_input: 0,
+        keep_output: 0,
         nph: false,
         timeout: Duration::from_secs(60),
         limits: [None; 3],

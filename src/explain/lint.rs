@@ -11,6 +11,7 @@ use crate::{
 use bstr::{BStr, BString, ByteSlice};
 
 mod authentication;
+mod migration;
 
 /// What a lint sees.
 struct Scene<'n> {
@@ -43,6 +44,7 @@ pub fn lint(nodes: &[Node], sources: &Sources, system: &dyn System) -> Vec<Diagn
     found.extend(every(nodes).into_iter().filter_map(options_all));
     found.extend(nothing_executes(&scene));
     found.extend(authentication::lint(nodes, system));
+    found.extend(migration::lint(nodes));
     found.extend(nested(nodes, sources));
     found.sort_by_key(|diagnostic| diagnostic.span().map(|span| (span.file, span.start)));
     found
@@ -186,12 +188,14 @@ fn nothing_granted(scene: &Scene<'_>, directory: &Directory<'_>) -> Option<Diagn
     let said = above.filter_map(|other| Some((bare(&other.path.text).len(), access_of(other.node)?)));
     let around = said.max_by_key(|(length, _)| *length).map(|(_, node)| node);
     let advice = "write `Require all granted` into the section";
+    let behind = Span { start: opens.span.end, ..opens.span };
+    let grant = "\nRequire all granted";
     match around {
         Some(node) if denies(node) => Some(
             warning
                 .with_context(node.span, "so this still holds: 403")
                 .with_note("the log would say: AH01630: client denied by server configuration")
-                .with_advice(advice),
+                .with_edit(advice, behind, grant),
         ),
         None if scene.fragment => Some(
             warning
@@ -199,7 +203,7 @@ fn nothing_granted(scene: &Scene<'_>, directory: &Directory<'_>) -> Option<Diagn
                     "what surrounds it decides: the usual httpd.conf has `Require all denied` in `<Directory />`, and \
                      every request below is answered with 403",
                 )
-                .with_advice(advice),
+                .with_edit(advice, behind, grant),
         ),
         _ => None,
     }
@@ -254,10 +258,14 @@ fn nothing_executes(scene: &Scene<'_>) -> Option<Diagnostic> {
             .with_label("this only permits it")
             .with_note("no ScriptAlias maps a URL to programs, and no AddHandler or SetHandler names `cgi-script`")
             .with_note("a script is then sent as text: everybody can read its source")
-            .with_advice(format!(
-                "add `ScriptAlias \"/cgi-bin/\" \"{path}/\"` outside of all sections, or `AddHandler cgi-script .cgi .py` \
-                 inside this one"
-            )),
+            .with_edit(
+                format!(
+                    "add `ScriptAlias \"/cgi-bin/\" \"{path}/\"` outside of all sections, or `AddHandler cgi-script .cgi .py` \
+                     inside this one"
+                ),
+                Span { start: node.span.end, ..node.span },
+                "\nAddHandler cgi-script .cgi .py",
+            ),
     )
 }
 

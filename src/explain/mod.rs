@@ -15,7 +15,7 @@ pub use text::text;
 pub use url::{BadUrl, Question};
 
 use crate::{
-    diag::{Sources, Span},
+    diag::{FileId, Sources, Span},
     engine::{
         Connection, Decision, Engine, Event, LogEntry, Pending, Phase, Progress, Request, Trace, Worker,
         incoming,
@@ -24,6 +24,7 @@ use crate::{
         Status,
         request::{Parse, parse},
     },
+    policy::{Conf, place::Overrides},
 };
 use std::{cell::Cell, net::SocketAddr, rc::Rc};
 
@@ -53,8 +54,14 @@ pub struct Explanation {
     pub steps: Vec<Event>,
     /// The opening line of the virtual host, if it is not the main server.
     pub vhost: Option<Span>,
+    /// The server that was asked: 0 is the main one.
+    pub server: usize,
+    /// The settings per directory that held for the request as it was asked.
+    pub settings: Rc<Conf>,
     /// What the error log gets, oldest first.
     pub log: Vec<LogEntry>,
+    /// The `.htaccess` files that were read, with what AllowOverride lets each do.
+    pub htaccess: Vec<(FileId, Overrides)>,
     /// The texts of the configuration and of the `.htaccess` files that were read.
     pub sources: Sources,
 }
@@ -173,9 +180,25 @@ fn explain(
     let mut chain: Vec<&Request> = requests.collect();
     chain.reverse();
     let log = chain.iter().flat_map(|request| request.log.iter().cloned()).collect();
+    let asked: &Request = chain.first().copied().unwrap_or(request);
+    let (server, settings) = (asked.server, Rc::clone(&asked.conf.conf));
     let vhost = (request.server != 0).then(|| engine.policy.servers[request.server].span);
     let ignored = ignored_files(&steps);
-    Explanation { question, outcome, decided_by, ignored, steps, vhost, log, sources: worker.sources }
+    let htaccess = worker.htaccess.files().map(|(file, overrides)| (file, overrides.clone())).collect();
+    let sources = worker.sources;
+    Explanation {
+        question,
+        outcome,
+        decided_by,
+        ignored,
+        steps,
+        vhost,
+        server,
+        settings,
+        log,
+        htaccess,
+        sources,
+    }
 }
 
 /// The reasons that made the outcome: those of the step that ended the request, and for a file or a

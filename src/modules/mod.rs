@@ -24,13 +24,17 @@ pub mod mod_cgid;
 pub mod mod_deflate;
 pub mod mod_dir;
 pub mod mod_env;
+pub mod mod_expires;
 pub mod mod_filter;
+pub mod mod_headers;
 pub mod mod_log_config;
 pub mod mod_macro;
 pub mod mod_mime;
 pub mod mod_rachis;
+pub mod mod_rewrite;
 pub mod mod_setenvif;
 pub mod mod_so;
+pub mod mod_suexec;
 pub mod mod_unique_id;
 pub mod mod_unixd;
 pub mod mod_userdir;
@@ -74,9 +78,13 @@ pub static ALL: &[&Module] = &[
     &mod_dir::MODULE,
     &mod_env::MODULE,
     &mod_filter::MODULE,
+    &mod_expires::MODULE,
+    &mod_headers::MODULE,
     &mod_macro::MODULE,
     &mod_mime::MODULE,
+    &mod_rewrite::MODULE,
     &mod_setenvif::MODULE,
+    &mod_suexec::MODULE,
     &mod_unique_id::MODULE,
     &mod_userdir::MODULE,
     &mod_rachis::MODULE,

@@ -4,7 +4,7 @@ use super::core::{leading_number, rows};
 use crate::{
     diag::{Apache, Diagnostic},
     engine::Module,
-    policy::{Applied, Args, Mistake, Place, Setting, Within},
+    policy::{Applied, Args, Mistake, Place, Setting, Within, suexec::WRAPPER},
 };
 use bstr::ByteSlice;
 
@@ -20,7 +20,7 @@ pub static MODULE: Module = Module {
         "ChrootDir" One SERVER chroot_dir, "The directory to chroot(2) into",
             "the directory that is the whole world for the server once it runs";
         "Suexec" Flag SERVER suexec, "Enable or disable suEXEC support",
-            "whether programs run as other users; there is no suEXEC here";
+            "whether programs may run as other users, through Apache's setuid wrapper";
     },
     ..Module::NOTHING
 };
@@ -38,17 +38,26 @@ fn numbered(word: &[u8]) -> Option<u32> {
     Some(u32::try_from(leading_number(digits)).unwrap_or(0))
 }
 
+/// The number of a user, by name or `#number`.
+pub(super) fn user_id(place: &Place<'_, '_>, name: &[u8]) -> Option<u32> {
+    numbered(name).or_else(|| place.system().user(&name.to_str_lossy()).map(|user| user.uid))
+}
+
+/// The number of a group, by name or `#number`.
+pub(super) fn group_id(place: &Place<'_, '_>, name: &[u8]) -> Option<u32> {
+    numbered(name).or_else(|| place.system().group(&name.to_str_lossy()))
+}
+
 fn user(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     place.check_context(args, Within::GLOBAL_ONLY)?;
     let name = args.text(0);
-    let by_name = || place.system().user(&name.to_str_lossy()).map(|user| user.uid);
-    match numbered(name).or_else(by_name) {
+    match user_id(place, name) {
         Some(0) => {
             let mistake = Mistake::new(ROOT).id("RX0610").at(args.at(0), "not this one");
             return Err(mistake.note("Programs that the server starts would own the whole machine."));
         }
         Some(_) => place.process().user = Some(Setting::new(name.into(), args.span)),
-        None => place.warn(unknown(args, "AH00543", "user")),
+        None => place.warn(unknown(args, 0, "user")),
     }
     Ok(())
 }
@@ -56,17 +65,18 @@ fn user(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 fn group(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     place.check_context(args, Within::GLOBAL_ONLY)?;
     let name = args.text(0);
-    match numbered(name).or_else(|| place.system().group(&name.to_str_lossy())) {
+    match group_id(place, name) {
         Some(_) => place.process().group = Some(Setting::new(name.into(), args.span)),
-        None => place.warn(unknown(args, "AH00544", "group")),
+        None => place.warn(unknown(args, 0, "group")),
     }
     Ok(())
 }
 
 /// Apache ends at an unknown name without saying in which line it stands.
-fn unknown(args: &Args<'_>, number: &str, kind: &str) -> Diagnostic {
-    let name = args.text(0).as_bstr();
-    Diagnostic::error("RX0611", args.at(0), format!("there is no {kind} {name}"))
+pub(super) fn unknown(args: &Args<'_>, word: usize, kind: &str) -> Diagnostic {
+    let number = if kind == "user" { "AH00543" } else { "AH00544" };
+    let name = args.text(word).as_bstr();
+    Diagnostic::error("RX0611", args.at(word), format!("there is no {kind} {name}"))
         .with_apache(Apache::Plain(format!("{number}: httpd: bad {kind} name {name}")))
         .with_advice(format!("name a {kind} of this machine, or `#` and a number"))
 }
@@ -83,9 +93,12 @@ fn chroot_dir(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 
 fn suexec(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     place.check_context(args, Within::GLOBAL_ONLY)?;
-    if args.on {
-        let mistake = Mistake::new("suEXEC isn't supported: Missing suexec binary suexec").id("RX0608");
-        return Err(mistake.at(args.at(0), "programs run as the server's own user"));
+    if args.on
+        && let Err(why) = place.process().suexec.wrapper
+    {
+        let mistake = Mistake::new(format!("suEXEC isn't supported: {why} {WRAPPER}")).id("RX0608");
+        return Err(mistake.at(args.at(0), "programs run as the server's own user").note(why.advice()));
     }
+    place.process().suexec.said = Some(Setting::new(args.on, args.span));
     Ok(())
 }

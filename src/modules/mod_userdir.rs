@@ -19,7 +19,7 @@ pub static MODULE: Module = Module {
     name: "mod_userdir",
     source: "mod_userdir.c",
     identifier: "userdir_module",
-    configs: &[Kind::of::<UserDirs>()],
+    configs: &[Kind::of_every_host::<UserDirs>()],
     directives: &[Directive {
         name: "UserDir",
         shape: Shape::Raw,
@@ -35,6 +35,9 @@ pub static MODULE: Module = Module {
     }],
     ..Module::NOTHING
 };
+
+/// The note that names whose directory a request is in, for suEXEC.
+pub(super) const USER: &str = "mod_userdir_user";
 
 /// Settings of a server.
 #[derive(Clone, Debug, Default)]
@@ -128,6 +131,7 @@ fn translate(cx: &mut Cx<'_>) -> Verdict {
                 cx.because(directories.at, format_args!("/~{user} is {path}"));
                 cx.req.context_prefix = Some([b"/~", user.as_slice()].concat().into());
                 cx.req.context_document_root = Some(path.clone());
+                cx.req.notes.set(USER, user.clone());
                 cx.req.filename = [path.as_slice(), rest.as_slice()].concat().into();
                 return Verdict::Ok;
             }

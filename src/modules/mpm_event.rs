@@ -204,7 +204,7 @@ struct Warnings<'d>(&'d mut Vec<Diagnostic>);
 impl Warnings<'_> {
     fn warn(&mut self, at: Span, number: &str, head: &str, end: &str) {
         let text = format!("{number}: WARNING: {head}, {end}");
-        self.0.push(Diagnostic::warning("RX0607", at, head).with_apache(Apache::Plain(text)).logged_bare());
+        self.0.push(Diagnostic::warning("RX0612", at, head).with_apache(Apache::Plain(text)).logged_bare());
     }
 
     fn at_most(

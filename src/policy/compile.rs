@@ -12,6 +12,7 @@ use super::{
     process::Process,
     section::Sections,
     server::{self, Named, Server, Vhosts},
+    suexec::Suexec,
     table::{Lookup, Tables},
 };
 use crate::{
@@ -49,6 +50,8 @@ pub struct Compiler<'t> {
     pub(super) blank: Conf,
     /// Settings in which nothing is said, shared by all servers that leave it at that.
     nothing: Arc<Conf>,
+    /// What every virtual host has to begin with.
+    host: Arc<Conf>,
     /// About directives of modules that rachis lacks.
     pub(super) lacks: lacking::Findings,
     log_targets: Vec<LogTarget>,
@@ -56,6 +59,8 @@ pub struct Compiler<'t> {
     next_id: u64,
     /// Whether there was an error.
     failed: bool,
+    /// Whether a `.htaccess` file is read to its end for its mistakes, not for a request.
+    thorough: bool,
 }
 
 /// What the reading stage hands over besides the tree.
@@ -120,17 +125,25 @@ pub fn compile_htaccess(
     overrides: &Overrides,
     next_id: &mut u64,
 ) -> (Conf, Vec<Diagnostic>) {
-    let start = Start { server_root: policy.process.server_root.clone(), ..Start::default() };
-    let mut compiler = Compiler::new(&policy.tables, system, sources, start, *next_id);
-    compiler.process.methods.clone_from(&policy.process.methods);
-    compiler.process.regex = policy.process.regex;
-    // What the server's configuration defines by name (AuthzProviderAlias) is known here too.
-    compiler.servers[0].conf = policy.main().conf.clone();
-    let mut conf = compiler.blank.clone();
-    let at = At { path: Some(directory), overrides: Some(overrides), ..At::top(Scope(overrides.classes)) };
-    compiler.walk(nodes, &mut conf, at);
+    let mut compiler = Compiler::below(policy, system, sources, *next_id);
+    let conf = compiler.htaccess(nodes, directory, overrides);
     *next_id = compiler.next_id;
     (conf, compiler.diagnostics)
+}
+
+/// All that is wrong with a `.htaccess` file, to its end: a request stops at the first error.
+pub fn check_htaccess(
+    nodes: &[Node],
+    policy: &Policy,
+    sources: &Sources,
+    system: &dyn System,
+    directory: &[u8],
+    overrides: &Overrides,
+) -> Vec<Diagnostic> {
+    let mut compiler = Compiler::below(policy, system, sources, 0);
+    compiler.thorough = true;
+    compiler.htaccess(nodes, directory, overrides);
+    compiler.diagnostics
 }
 
 impl<'t> Compiler<'t> {
@@ -141,7 +154,8 @@ impl<'t> Compiler<'t> {
         start: Start,
         next_id: u64,
     ) -> Self {
-        let process = Process { server_root: start.server_root, ..Process::default() };
+        let process =
+            Process { server_root: start.server_root, suexec: Suexec::of(system), ..Process::default() };
         let mut compiler = Compiler {
             tables,
             system,
@@ -152,15 +166,36 @@ impl<'t> Compiler<'t> {
             diagnostics: Vec::new(),
             blank: Conf::base(&[Kind::of::<CoreDir>()]),
             nothing: Arc::default(),
+            host: Arc::new(Conf::base(tables.active_kinds().filter(|kind| kind.is_of_every_host()))),
             lacks: lacking::Findings::default(),
             log_targets: Vec::new(),
             log_numbers: FxHashMap::default(),
             next_id,
             failed: false,
+            thorough: false,
         };
         compiler.add_server(Vec::new(), Span::BUILTIN);
         compiler.servers[0].conf = Arc::new(Conf::base(tables.kinds()));
         compiler
+    }
+
+    /// For what stands below a configuration that is read already.
+    fn below(policy: &'t Policy, system: &'t dyn System, sources: &'t Sources, next_id: u64) -> Self {
+        let start = Start { server_root: policy.process.server_root.clone(), ..Start::default() };
+        let mut compiler = Compiler::new(&policy.tables, system, sources, start, next_id);
+        compiler.process.methods.clone_from(&policy.process.methods);
+        compiler.process.regex = policy.process.regex;
+        // What the server's configuration defines by name (AuthzProviderAlias) is known here too.
+        compiler.servers[0].conf = policy.main().conf.clone();
+        compiler
+    }
+
+    fn htaccess(&mut self, nodes: &[Node], directory: &[u8], overrides: &Overrides) -> Conf {
+        let mut conf = self.blank.clone();
+        let at =
+            At { path: Some(directory), overrides: Some(overrides), ..At::top(Scope(overrides.classes)) };
+        self.walk(nodes, &mut conf, at);
+        conf
     }
 
     pub(super) fn fresh_id(&mut self) -> u64 {
@@ -169,7 +204,7 @@ impl<'t> Compiler<'t> {
     }
 
     pub(super) fn add_server(&mut self, addresses: Vec<Named>, span: Span) -> usize {
-        let (conf, dir, sections) = (Arc::default(), Arc::clone(&self.nothing), Sections::default());
+        let (conf, dir, sections) = (Arc::clone(&self.host), Arc::clone(&self.nothing), Sections::default());
         self.servers.push(Server { conf, dir, dir_id: 0, sections, addresses, span });
         self.servers.len() - 1
     }
@@ -186,7 +221,7 @@ impl<'t> Compiler<'t> {
     pub(super) fn walk(&mut self, nodes: &[Node], dir: &mut Conf, at: At<'_>) {
         for node in nodes {
             // A request waits for a `.htaccess` file, and one error in it is enough for a 500.
-            if self.failed && at.overrides.is_some() {
+            if self.failed && at.overrides.is_some() && !self.thorough {
                 return;
             }
             if let Err(mistake) = self.apply(node, dir, at) {
@@ -202,7 +237,7 @@ impl<'t> Compiler<'t> {
             Lookup::Found(_, row) => (row, None),
             Lookup::Lacking(module, row) => (&row.directive, Some((module, row))),
             Lookup::Inactive(table, row) => return Err(self.inactive(node, table.identifier, row)),
-            Lookup::Unknown if at.overrides.is_some() => return Err(invalid_command(node)),
+            Lookup::Unknown if at.overrides.is_some() && !self.thorough => return Err(invalid_command(node)),
             Lookup::Unknown => return Err(self.unknown(node)),
         };
         if !allowed(row, at) {
@@ -222,6 +257,13 @@ impl<'t> Compiler<'t> {
             return invalid_command(node)
                 .id("RX0205")
                 .at(node.name_span, format!("`{name}` belongs to {module}, which rachis does not have"));
+        }
+        let locks = [&b"LockFile"[..], b"AcceptMutex", b"RewriteLock", b"SSLMutex"];
+        if locks.iter().any(|name| node.is(name)) {
+            let advice = "Apache 2.4 has Mutex for all locks: write `Mutex default`".to_owned();
+            let edits = vec![crate::diag::Edit { span: node.span, text: "Mutex default".to_owned() }];
+            let mistake = invalid_command(node).at(node.name_span, "gone since Apache 2.4");
+            return mistake.fix(Fix { advice, edits });
         }
         let mistake = invalid_command(node).at(node.name_span, "no module has a directive of this name");
         match self.tables.suggestions(&node.name).as_slice() {

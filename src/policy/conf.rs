@@ -5,8 +5,8 @@
 //! said about. Merging follows Apache to the letter (see `docs/architecture.md`, "Merging is not a
 //! left fold"): only where both sides have a slot are they merged; else the one there is is taken.
 
-use crate::diag::Span;
-use rustc_hash::FxHashMap;
+use crate::diag::{FileId, Span};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::{
     any::{Any, TypeId},
     fmt,
@@ -95,6 +95,8 @@ impl fmt::Debug for Conf {
 #[derive(Clone, Copy)]
 pub struct Kind {
     make: fn(&mut Conf),
+    /// Whether every virtual host has such settings, which are merged even if they say nothing.
+    every_host: bool,
 }
 
 impl fmt::Debug for Kind {
@@ -110,7 +112,19 @@ impl Kind {
             make: |conf| {
                 conf.slot::<C>();
             },
+            every_host: false,
         }
+    }
+
+    /// The kind of `C`, a server's settings of which a virtual host does not inherit all: its own are
+    /// merged with the main server's even where it says nothing.
+    pub const fn of_every_host<C: Config>() -> Kind {
+        Kind { every_host: true, ..Kind::of::<C>() }
+    }
+
+    /// See [`Kind::of_every_host`].
+    pub fn is_of_every_host(&self) -> bool {
+        self.every_host
     }
 }
 
@@ -189,10 +203,39 @@ impl Conf {
         slots
     }
 
+    /// The directives whose settings are kept here, among those that were overridden on the way
+    /// none. For introspection, not for requests: what knows its directive says so when it is
+    /// printed, so that no module has to list its settings a second time.
+    pub fn directives(&self) -> FxHashSet<Span> {
+        spans_in(&Conf { slots: self.all_slots(), under: None })
+    }
+
+    /// The same without what is found in the [`Conf::over`] below.
+    pub fn own_directives(&self) -> FxHashSet<Span> {
+        spans_in(self)
+    }
+
     /// Whether nothing at all was said.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty() && self.under.is_none()
     }
+}
+
+/// The places that a value names when it is printed. A text in it is printed with its quotes
+/// escaped and can name a place only by chance, which then is one more, never one less.
+pub fn spans_in(value: &dyn fmt::Debug) -> FxHashSet<Span> {
+    let text = format!("{value:?}");
+    let mut found: FxHashSet<Span> = text.split("Span { file: FileId(").skip(1).filter_map(span_at).collect();
+    found.remove(&Span::BUILTIN);
+    found
+}
+
+/// `3), start: 10, end: 20 }…`
+fn span_at(text: &str) -> Option<Span> {
+    let (file, rest) = text.split_once("), start: ")?;
+    let (start, rest) = rest.split_once(", end: ")?;
+    let (end, _) = rest.split_once(" }")?;
+    Some(Span::new(FileId(file.parse().ok()?), start.parse().ok()?, end.parse().ok()?))
 }
 
 trait Slot: Any + Send + Sync {
@@ -351,6 +394,29 @@ mod tests {
         fn merge(&self, outer: &Self) -> Self {
             Other(self.0 + outer.0)
         }
+    }
+
+    #[derive(Clone, Debug, Default)]
+    struct Spoken(Said<&'static str>);
+
+    impl Config for Spoken {
+        fn merge(&self, outer: &Self) -> Self {
+            Spoken(self.0.over(&outer.0))
+        }
+    }
+
+    #[test]
+    fn settings_tell_their_directives() {
+        let spoken = |text, start| {
+            let mut conf = Conf::default();
+            conf.slot::<Spoken>().0 = Some(Setting::new(text, Span::new(FileId(7), start, start + 1)));
+            conf
+        };
+        let (inner, outer) = (spoken("Span { file: FileId(", 3), Arc::new(spoken("x", 1)));
+        let only = |start| FxHashSet::from_iter([Span::new(FileId(7), start, start + 1)]);
+        assert_eq!(inner.merge(&outer).directives(), only(3));
+        assert_eq!(Conf::default().over(&outer).directives(), only(1));
+        assert!(Conf::default().over(&outer).own_directives().is_empty());
     }
 
     #[test]

@@ -311,6 +311,11 @@ impl FilesSections {
         self.list.push(section);
     }
 
+    /// All of them, in the order in which they are merged.
+    pub fn all(&self) -> &[Arc<Section>] {
+        &self.list
+    }
+
     /// The sections whose name or pattern fits, in the order in which they are merged.
     pub fn matching<'s, 'n>(&'s self, name: &'n [u8]) -> InOrder<'s, 'n> {
         let plain = self.names.get(bstr::BStr::new(name)).map_or(&[][..], Vec::as_slice);

@@ -95,6 +95,11 @@ impl HtaccessCache {
         found
     }
 
+    /// The files that were read, with what AllowOverride lets each do.
+    pub fn files(&self) -> impl Iterator<Item = (crate::diag::FileId, &Overrides)> {
+        self.entries.values().map(|entry| (entry.file, &entry.overrides))
+    }
+
     fn no_stat(&self, path: BString, error: &io::Error) -> Found {
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Found::Absent,

@@ -16,6 +16,7 @@ pub mod regex;
 pub mod section;
 pub mod server;
 pub mod strmatch;
+pub mod suexec;
 pub mod table;
 
 pub use conf::{Conf, ConfId, Config, Group, Kind, Merged, Merges, Said, SaidExt, Setting};

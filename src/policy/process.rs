@@ -3,6 +3,7 @@
 use super::{
     conf::{Said, Setting},
     regex::Defaults,
+    suexec::Suexec,
 };
 use bstr::BString;
 use std::{net::SocketAddr, time::Duration};
@@ -35,6 +36,8 @@ pub struct Process {
     pub group: Said<BString>,
     /// `ChrootDir`.
     pub chroot: Said<BString>,
+    /// `Suexec`, and whether the wrapper can be used.
+    pub suexec: Suexec,
     /// `CoreDumpDirectory`.
     pub core_dump_directory: Said<BString>,
     /// `DefaultRuntimeDir`.

@@ -65,7 +65,7 @@ pub struct Loaded {
     pub policy: Policy,
     /// Findings in the order in which Apache would meet them; notes and warnings among them.
     pub diagnostics: Vec<Diagnostic>,
-    /// Included files, with the directives that named them.
+    /// The files, with the directives that named them.
     pub includes: Vec<Include>,
     /// Conditional sections that did not hold.
     pub skipped: Vec<Skipped>,
@@ -160,7 +160,7 @@ impl Stage for Loader {
             Load::Done => return Ok(Vec::new()),
             Load::Lacking(module) => {
                 let text = format!("rachis does not have {}", module.name);
-                let note = Diagnostic::new("RX0210", Severity::Note, at, text).with_note(
+                let note = Diagnostic::new("RX0281", Severity::Note, at, text).with_note(
                     "It counts as loaded: <IfModule> holds, its directives are checked and have no effect.",
                 );
                 return Ok(vec![note]);

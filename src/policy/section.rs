@@ -13,7 +13,7 @@ use super::{
 use crate::diag::Span;
 use bstr::{BStr, BString, ByteSlice};
 use rustc_hash::FxHashMap;
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 /// How a section chooses its requests.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub enum SectionKind {
 }
 
 /// One section with its settings.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Section {
     /// Its kind.
     pub kind: SectionKind,
@@ -58,6 +58,15 @@ pub struct Section {
     pub id: u64,
     /// The opening line.
     pub span: Span,
+}
+
+/// Without its settings, which do not hold where the section is only kept.
+impl fmt::Debug for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Section");
+        shown.field("kind", &self.kind).field("pattern", &self.pattern).field("span", &self.span);
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl Section {

@@ -178,6 +178,11 @@ impl Tables {
         self.tables.iter().flat_map(|table| table.configs)
     }
 
+    /// The types of the settings of active modules.
+    pub fn active_kinds(&self) -> impl Iterator<Item = &'static Kind> {
+        self.active().flat_map(|table| table.configs)
+    }
+
     /// The row for a name; sections are looked up with their `<`. Case does not count.
     pub fn lookup(&self, name: &[u8]) -> Lookup<'_> {
         let rows = self.rows(name).map_or(&[][..], Vec::as_slice);

@@ -11,7 +11,10 @@ use mio::{
     Interest, Registry,
     unix::pipe::{Receiver, Sender},
 };
-use nix::sys::signal::{Signal, killpg};
+use nix::{
+    errno::Errno,
+    sys::signal::{Signal, killpg},
+};
 use std::{
     collections::VecDeque,
     io::{self, Read, Write},
@@ -245,12 +248,16 @@ impl Program {
         self.stderr = Stream::default();
     }
 
-    /// Sends a signal to the program and all it started.
-    pub fn signal(&self, signal: Signal) {
-        if self.exit.is_none() {
-            // ESRCH means that it is gone, which is what was wanted.
-            let _ = killpg(self.child.id(), signal);
-        }
+    /// Sends a signal to the program and all it started; false if it is another user's (suEXEC),
+    /// which nothing can be sent to.
+    pub fn signal(&self, signal: Signal) -> bool {
+        // ESRCH means that it is gone, which is what was wanted.
+        self.exit.is_some() || killpg(self.child.id(), signal) != Err(Errno::EPERM)
+    }
+
+    /// Has it count as reaped: the server ends, and what it cannot end is left to init.
+    pub fn give_up(&mut self) {
+        self.exit.get_or_insert(0);
     }
 }
 

@@ -82,6 +82,11 @@ impl Server {
     /// Opens sockets and logs, writes the pid file and stops being root. No other thread may run
     /// yet if `options.signals` is set.
     pub fn bind(policy: &Policy, mut options: Options) -> Result<Bound, StartError> {
+        // Whoever sees an open port may stop the server at once; it is to leave nothing half done.
+        if options.signals {
+            signals::block().map_err(|error| StartError::line(super::os_error(&error)))?;
+            super::spawn::close_on_exec();
+        }
         let process = &policy.process;
         let identity = process::identity(process)?;
         let listeners = listen::open(process, &[])?;
@@ -92,10 +97,6 @@ impl Server {
         };
         let (pid_file, warning) = file.map(|file| PidFile::write(&file)).transpose()?.unzip();
         raise_descriptors();
-        if options.signals {
-            signals::block().map_err(|error| StartError::line(super::os_error(&error)))?;
-            super::spawn::close_on_exec();
-        }
         if let Some(identity) = &identity {
             logs.give_to(identity.uid.as_raw(), identity.gid.as_raw());
             if let Some(file) = &pid_file {

@@ -64,6 +64,7 @@ fn program(name: bstr::BString) -> Cgi {
         env: vec![("PATH".into(), "/usr/bin:/bin".into()), ("GREETING".into(), "hello".into())],
         cwd: "/".into(),
         keep_input: 0,
+        keep_output: 0,
         nph: false,
         timeout: Duration::from_secs(20),
         limits: [None; 3],

@@ -393,7 +393,9 @@ impl EventLoop {
                 }
                 Stage::Terminated | Stage::Killed => {
                     program.stage = Stage::Killed;
-                    program.signal(Signal::SIGKILL);
+                    if !program.signal(Signal::SIGKILL) && self.state == State::Stopping {
+                        program.give_up();
+                    }
                 }
             }
             self.tools.set_program_timer(key, PATIENCE);

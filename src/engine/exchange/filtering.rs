@@ -51,6 +51,7 @@ impl Exchange {
         first: Vec<u8>,
         step: &mut Step<'_, '_>,
     ) {
+        step.engine.answering(step.worker, &mut request, &mut super::Trace::off());
         let standing = self.standing(&request);
         match response::head(step.engine, &request, standing) {
             Ok((head, connection)) => {

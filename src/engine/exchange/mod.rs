@@ -49,6 +49,9 @@ pub struct Exchange {
     /// Bytes of its head.
     head_size: u64,
     stopping: bool,
+    /// The last head could not be read, so what follows it is not read either. Apache does not say so
+    /// in the answer to a request that expects too much.
+    unreadable: bool,
     client_eof: bool,
 }
 
@@ -101,6 +104,7 @@ impl Exchange {
             body: Body::none(),
             head_size: 0,
             stopping: false,
+            unreadable: false,
             client_eof: false,
         }
     }
@@ -193,6 +197,7 @@ impl Exchange {
                 step.bad_request_log(&mut request, &bad);
                 self.buffer.clear();
                 self.body = Body::none();
+                self.unreadable = true;
                 let progress = step.engine.die(step.worker, request, bad.status, &mut Trace::off());
                 self.progress(progress, step);
             }
@@ -326,7 +331,7 @@ impl Exchange {
             },
         };
         let standing = self.standing(&request);
-        match response::whole(step.engine, &mut request, content, standing) {
+        match response::whole(step.engine, step.worker, &mut request, content, standing) {
             Ok(outgoing) => {
                 let body = outgoing.body.iter().map(Piece::len).sum();
                 let total = outgoing.head.len() as u64 + body;
@@ -389,7 +394,7 @@ impl Exchange {
         if !logged {
             step.access(&mut request, Sent { keep_alive: persists, ..sent });
         }
-        if !persists || self.stopping {
+        if !persists || self.stopping || self.unreadable {
             return self.close(step);
         }
         self.conn.keepalives.set(self.conn.keepalives.get() + 1);

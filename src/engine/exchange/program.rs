@@ -12,7 +12,7 @@ use crate::{
         module::Verdict,
     },
     http::{
-        cgi::{CgiError, CgiHead, Scan, Scanner},
+        cgi::{CgiError, CgiErrorKind, CgiHead, Scan, Scanner},
         chunked::{CHUNK_END, LAST_CHUNK, chunk_head},
     },
 };
@@ -47,6 +47,7 @@ pub(super) struct Program {
     /// The beginning of what it was given, and how much of it is kept.
     input: Vec<u8>,
     keep_input: usize,
+    keep_output: usize,
     /// What it printed first, for the explanation of a failure.
     printed: Vec<u8>,
     /// Raw wait status, once it has ended.
@@ -65,6 +66,8 @@ pub(super) struct Program {
 enum Stage {
     /// It prints its head.
     Head(Scanner),
+    /// Its head is wrong, and the rest of its output is wanted all the same.
+    Spoilt(Box<CgiError>),
     /// It closed its output without a complete head; its exit status is waited for.
     Headless(Scanner),
     /// The head is complete; the filters want to see the beginning of the body first.
@@ -101,6 +104,7 @@ impl Exchange {
             on_failure,
             input: Vec::new(),
             keep_input: cgi.keep_input,
+            keep_output: cgi.keep_output,
             printed: Vec::new(),
             exit: None,
             stderr: Vec::new(),
@@ -179,16 +183,19 @@ impl Exchange {
 
     fn output(&mut self, bytes: &[u8], step: &mut Step<'_, '_>) {
         let State::Program(program) = &mut self.state else { return };
-        let room = KEPT.saturating_sub(program.printed.len()).min(bytes.len());
+        let room = program.keep_output.max(KEPT).saturating_sub(program.printed.len()).min(bytes.len());
         program.printed.extend_from_slice(&bytes[..room]);
         step.out.asks.push(Ask::Wake(Some(program.timeout)));
         match &mut program.stage {
             Stage::Head(scanner) => match scanner.feed(bytes) {
                 Ok(Scan::Partial) => {}
                 Ok(Scan::Done(head, used)) => self.head(head, &bytes[used..], step),
+                Err(error) if error.kind == CgiErrorKind::Malformed && program.keep_output > 0 => {
+                    program.stage = Stage::Spoilt(Box::new(error));
+                }
                 Err(error) => self.bad_head(error, step),
             },
-            Stage::Headless(_) => {}
+            Stage::Headless(_) | Stage::Spoilt(_) => {}
             Stage::Held(held) => {
                 held.extend_from_slice(bytes);
                 if held.len() >= AWAITED {
@@ -220,6 +227,7 @@ impl Exchange {
         let Stage::Held(rest) = std::mem::replace(&mut program.stage, Stage::Raw) else { return };
         let coming = Coming { length: rest.len() as u64 };
         program.chain = Chain::start(step.engine, step.worker, &mut program.request, coming);
+        step.engine.answering(step.worker, &mut program.request, &mut Trace::off());
         step.errors(&mut program.request);
         let request = &program.request;
         let standing = response::Standing {
@@ -285,6 +293,7 @@ impl Exchange {
                 self.complete(persists, step);
             }
             Stage::Raw => self.complete(false, step),
+            Stage::Spoilt(error) => self.bad_head(*error, step),
             headless => program.stage = headless,
         }
     }
@@ -321,6 +330,10 @@ impl Exchange {
         }
         if self.client_eof && !program.half_closed && program.timeout > HALF_CLOSED {
             return self.client_gone(step);
+        }
+        if let Stage::Spoilt(error) = &program.stage {
+            let error = (**error).clone();
+            return self.bad_head(error, step);
         }
         let body = matches!(program.stage, Stage::Relay { .. } | Stage::Raw);
         if !body && !self.body.is_done() && !program.feeding {

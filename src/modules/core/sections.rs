@@ -254,7 +254,12 @@ fn virtual_host(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 
 fn unknown_host(word: &Word, why: &str) -> crate::diag::Diagnostic {
     use crate::diag::{Apache, Diagnostic};
-    let host = word.text.rsplitn(2, |&byte| byte == b':').last().unwrap_or_default().as_bstr();
+    // What stands behind the last colon is a port only if it looks like one.
+    let port = word.text.rfind_byte(b':').filter(|&at| {
+        let port = &word.text[at + 1..];
+        port == b"*" || !port.is_empty() && port.iter().all(u8::is_ascii_digit)
+    });
+    let host = word.text[..port.unwrap_or(word.text.len())].as_bstr();
     let text = format!("{why}: AH00547: Could not resolve host name {host} -- ignoring!");
     Diagnostic::warning("RX0220", word.span, format!("the host name {host} has no address"))
         .with_apache(Apache::Plain(text))

@@ -8,7 +8,7 @@ use crate::{
     system::{self, Stat, System},
 };
 use bstr::{BString, ByteSlice};
-use std::io;
+use std::{io, ops::Range};
 
 /// How much of a program's text is looked at.
 const LOOKED_AT: u64 = 64 * 1024;
@@ -24,11 +24,25 @@ pub struct Finding {
     pub text: String,
     /// What to do, in the imperative.
     pub mend: String,
+    /// The bytes of the file it is about; empty at its start for the file as a whole.
+    pub at: Range<usize>,
+    /// What a machine may write in the place of which bytes; empty where only a person can decide.
+    pub edits: Vec<(Range<usize>, String)>,
 }
 
 impl Finding {
     fn new(id: &'static str, line: Option<u32>, text: impl Into<String>, mend: impl Into<String>) -> Self {
-        Finding { id, line, text: text.into(), mend: mend.into() }
+        Finding { id, line, text: text.into(), mend: mend.into(), at: 0..0, edits: Vec::new() }
+    }
+
+    fn at(mut self, at: Range<usize>) -> Self {
+        self.at = at;
+        self
+    }
+
+    fn edit(mut self, span: Range<usize>, text: &str) -> Self {
+        self.edits.push((span, text.to_owned()));
+        self
     }
 }
 
@@ -46,16 +60,19 @@ pub fn examine(system: &dyn System, program: &[u8], user: Option<&[u8]>) -> Vec<
             return vec![Finding::new("RX0511", None, text, "check the path and the Alias that leads to it")];
         }
     };
-    let mut findings = permissions(system, program, &stat, user);
+    let who = Who::of(system, user);
+    let mut findings = permissions(system, program, &stat, &who);
     let Ok(text) = system.read(system::path(program), LOOKED_AT) else { return findings };
-    findings.extend(first_line(system, &text));
-    findings.extend(source(&text));
+    let first_line_end = text.find_byteset(b"\r\n").unwrap_or(text.len());
+    findings.extend(
+        first_line(system, &who, program, &text).into_iter().map(|finding| finding.at(0..first_line_end)),
+    );
+    findings.extend(source(program, &text));
     findings
 }
 
 /// Mode bits of the program, and of the directories above it.
-fn permissions(system: &dyn System, program: &[u8], stat: &Stat, user: Option<&[u8]>) -> Vec<Finding> {
-    let who = Who::of(system, user);
+fn permissions(system: &dyn System, program: &[u8], stat: &Stat, who: &Who) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !who.may_execute(stat) {
         let text = format!(
@@ -67,8 +84,7 @@ fn permissions(system: &dyn System, program: &[u8], stat: &Stat, user: Option<&[
         );
         findings.push(Finding::new("RX0512", None, text, format!("chmod 755 {}", program.as_bstr())));
     }
-    let slashes = program.iter().enumerate().filter(|(at, byte)| *at > 0 && **byte == b'/');
-    for directory in slashes.map(|(at, _)| &program[..at]) {
+    for directory in above(program) {
         let Ok(stat) = system.stat(system::path(directory)) else { continue };
         if !who.may_execute(&stat) {
             let directory = directory.as_bstr();
@@ -81,6 +97,19 @@ fn permissions(system: &dyn System, program: &[u8], stat: &Stat, user: Option<&[
         }
     }
     findings
+}
+
+/// The directories above a path, the highest first, without `/`.
+fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let slashes = path.iter().enumerate().filter(|(at, byte)| *at > 0 && **byte == b'/');
+    slashes.map(|(at, _)| &path[..at])
+}
+
+/// The first directory above a path that somebody may not pass.
+fn closed_above<'p>(system: &dyn System, who: &Who, path: &'p [u8]) -> Option<&'p [u8]> {
+    let closed =
+        |directory: &&[u8]| system.stat(system::path(directory)).is_ok_and(|stat| !who.may_execute(&stat));
+    above(path).find(closed)
 }
 
 /// As whom a program is executed.
@@ -119,8 +148,9 @@ fn mode_text(mode: u32) -> String {
 }
 
 /// The `#!` line: whether the system can start the program at all.
-fn first_line(system: &dyn System, text: &[u8]) -> Vec<Finding> {
-    let one = |text: String, mend: &str| vec![Finding::new("RX0513", Some(1), text, mend)];
+fn first_line(system: &dyn System, who: &Who, program: &[u8], text: &[u8]) -> Vec<Finding> {
+    let found = |text: String, mend: &str| Finding::new("RX0513", Some(1), text, mend);
+    let one = |text: String, mend: &str| vec![found(text, mend)];
     let python = "make `#!/usr/bin/env python3`, or what the program is written in, its very first line";
     if text.is_empty() {
         return one("the file is empty".to_owned(), "write the program");
@@ -132,23 +162,34 @@ fn first_line(system: &dyn System, text: &[u8]) -> Vec<Finding> {
         let shown = visible(rest, 30);
         let text =
             format!("it begins with a byte order mark (EF BB BF) before `{shown}`, so `#!` is not first");
-        return one(text, "save it as UTF-8 without BOM: sed -i '1s/^\\xEF\\xBB\\xBF//' FILE");
+        let mend = "save it as UTF-8 without BOM: sed -i '1s/^\\xEF\\xBB\\xBF//' FILE";
+        return vec![found(text, mend).edit(0..3, "")];
     }
     let Some(line) = text.strip_prefix(b"#!") else {
         let blank = text.trim_start();
         if blank.starts_with(b"#!") {
-            return one("there is blank space before `#!`".to_owned(), "let the file begin with `#!`");
+            let finding =
+                found("there is blank space before `#!`".to_owned(), "let the file begin with `#!`");
+            return vec![finding.edit(0..text.len() - blank.len(), "")];
         }
         let line = text.lines().next().unwrap_or_default();
         let what =
             format!("line 1 is `{}`; without `#!` the system cannot know what runs it", visible(line, 60));
-        return one(what, python);
+        let finding = found(what, python);
+        let is_python = program.ends_with(b".py");
+        return vec![if is_python { finding.edit(0..0, "#!/usr/bin/env python3\n") } else { finding }];
     };
     let line = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    interpreter(system, line)
+    let mut findings = interpreter(system, who, line);
+    for finding in findings.iter_mut().filter(|finding| finding.id == "RX0515") {
+        let ends = text.find_iter(b"\r\n").map(|at| (at..at + 1, String::new()));
+        // Of a longer program not all has been seen.
+        finding.edits = if text.len() < LOOKED_AT as usize { ends.collect() } else { Vec::new() };
+    }
+    findings
 }
 
-fn interpreter(system: &dyn System, line: &[u8]) -> Vec<Finding> {
+fn interpreter(system: &dyn System, who: &Who, line: &[u8]) -> Vec<Finding> {
     let one = |id, text: String, mend: String| vec![Finding::new(id, Some(1), text, mend)];
     let words: Vec<&[u8]> = line.fields().collect();
     let Some(&name) = words.first() else {
@@ -181,9 +222,16 @@ fn interpreter(system: &dyn System, line: &[u8]) -> Vec<Finding> {
             };
             one("RX0514", format!("the interpreter {shown} does not exist"), mend)
         }
-        Ok(stat) if stat.is_dir() || stat.mode & 0o111 == 0 => {
-            let text = format!("the interpreter {shown} is not executable (mode {})", mode_text(stat.mode));
+        Ok(stat) if stat.is_dir() || !who.may_execute(&stat) => {
+            let mode = mode_text(stat.mode);
+            let text = format!("the interpreter {shown} is not executable by {} (mode {mode})", who.name);
             one("RX0514", text, "name the interpreter itself".to_owned())
+        }
+        Ok(_) if closed_above(system, who, name).is_some() => {
+            let directory = closed_above(system, who, name).unwrap_or_default();
+            let directory = directory.as_bstr();
+            let text = format!("{} cannot pass {directory} to the interpreter {shown}", who.name);
+            one("RX0514", text, "name an interpreter that everybody may run".to_owned())
         }
         Ok(_) if name.ends_with(b"/env") => env_words(system, &words[1..]),
         Ok(_) => Vec::new(),
@@ -223,28 +271,87 @@ fn on_path(system: &dyn System, name: &[u8]) -> Option<BString> {
     candidates.find(fits).map(BString::from)
 }
 
+/// Modules that Python 3.13 no longer has, and what takes their place (PEP 594).
+const REMOVED: [(&str, &str); 3] = [
+    ("cgi", "read QUERY_STRING with `urllib.parse.parse_qs`, and a form with `email` or a framework"),
+    ("cgitb", "let the error log tell: Python's report of an error goes there by itself"),
+    ("imp", "use `importlib`"),
+];
+
 /// Mistakes in the source that everybody makes once.
-fn source(text: &[u8]) -> Vec<Finding> {
-    let python3 = text.lines().next().is_some_and(|line| {
-        line.starts_with(b"#!") && line.contains_str(b"python") && !line.contains_str(b"python2")
-    });
+fn source(program: &[u8], text: &[u8]) -> Vec<Finding> {
+    let first = text.lines().next().unwrap_or_default();
+    let python3 = match first.starts_with(b"#!") {
+        true => first.contains_str(b"python") && !first.contains_str(b"python2"),
+        false => program.ends_with(b".py"),
+    };
     let mut findings = Vec::new();
-    for (number, line) in (1u32..).zip(text.lines()) {
+    let mut start = 0;
+    for (number, line) in (1u32..).zip(text.lines_with_terminator()) {
         let code = line.trim();
+        let at = start + line.len() - line.trim_start().len();
+        let at = at..at + code.len();
+        start += line.len();
         if python3 && is_print_statement(code) {
-            let what = format!("`{}` is Python 2; in Python 3 print is a function", visible(code, 60));
-            findings.push(Finding::new("RX0516", Some(number), what, "write print(…)"));
+            findings.push(print_statement(number, code, at.clone()));
         }
-        let lower = code.to_ascii_lowercase();
-        let mentions = lower.contains_str(b"content-type:") && !code.starts_with(b"#");
-        if mentions && let Some(literal) = [&b"/r/n"[..], b"/n"].into_iter().find(|l| ends_quoted(&lower, l))
-        {
-            let meant = literal.as_bstr().to_string().replace('/', "\\");
-            let what = format!("`{}` is text, not the end of a line", literal.as_bstr());
-            findings.push(Finding::new("RX0517", Some(number), what, format!("write `{meant}`")));
+        if python3 && let Some((module, instead)) = removed_module(code) {
+            let what = format!("Python 3.13 and later have no module `{module}`");
+            findings.push(Finding::new("RX0518", Some(number), what, instead).at(at.clone()));
         }
+        findings.extend(slash_n(number, code, at.start));
     }
     findings
+}
+
+fn print_statement(number: u32, code: &[u8], at: Range<usize>) -> Finding {
+    let what = format!("`{}` is Python 2; in Python 3 print is a function", visible(code, 60));
+    let finding = Finding::new("RX0516", Some(number), what, "write print(…)").at(at.clone());
+    let blank = b"print".len()..code.len() - code[b"print".len()..].trim_start().len();
+    // What goes on in the next line, or ends in a comma or a comment, is for a person.
+    let whole =
+        !code.ends_with(b",") && !code.ends_with(b"\\") && !code.contains(&b'#') && !code.contains_str(b">>");
+    match whole {
+        true => finding.edit(at.start + blank.start..at.start + blank.end, "(").edit(at.end..at.end, ")"),
+        false => finding,
+    }
+}
+
+fn removed_module(code: &[u8]) -> Option<(&'static str, &'static str)> {
+    let names = code.strip_prefix(b"import ").or_else(|| code.strip_prefix(b"from "))?;
+    let first = |part: &[u8]| part.fields().next().map(<[u8]>::to_vec);
+    let named: Vec<Vec<u8>> = names.split(|&byte| byte == b',').filter_map(first).collect();
+    REMOVED.into_iter().find(|(module, _)| named.iter().any(|name| name == module.as_bytes()))
+}
+
+/// `/n` or `/r/n` at the end of a header field where a line's end is meant.
+fn slash_n(number: u32, code: &[u8], start: usize) -> Option<Finding> {
+    let lower = code.to_ascii_lowercase();
+    let mentions = lower.contains_str(b"content-type:") && !code.starts_with(b"#");
+    let literal = [&b"/r/n"[..], b"/n"].into_iter().find(|literal| ends_quoted(&lower, literal));
+    let literal = literal.filter(|_| mentions)?;
+    let quote = lower
+        .iter()
+        .enumerate()
+        .rev()
+        .find(|(at, byte)| matches!(byte, b'"' | b'\'') && lower[..*at].ends_with(literal));
+    let end = quote.map(|(at, _)| at)?;
+    let mut from = end;
+    while let Some(rest) = lower[..from].strip_suffix(literal) {
+        from = rest.len();
+    }
+    // print ends the line itself, so that one line's end makes the empty line.
+    let meant = match code.starts_with(b"print") {
+        true => "\\n".to_owned(),
+        false => lower[from..end].to_str_lossy().replace('/', "\\"),
+    };
+    let what = format!("`{}` is text, not the end of a line", literal.as_bstr());
+    let at = start + from..start + end;
+    Some(
+        Finding::new("RX0517", Some(number), what, format!("write `{meant}`"))
+            .at(at.clone())
+            .edit(at, &meant),
+    )
 }
 
 /// `print "…"`, `print '…'`, `print x`: print, blanks, and no parenthesis or assignment.
@@ -327,7 +434,7 @@ pub(super) fn no_head(system: &dyn System, program: &[u8], fault: &CgiFault) -> 
 }
 
 fn source_findings(system: &dyn System, program: &[u8]) -> Vec<Finding> {
-    system.read(system::path(program), LOOKED_AT).map(|text| source(&text)).unwrap_or_default()
+    system.read(system::path(program), LOOKED_AT).map(|text| source(program, &text)).unwrap_or_default()
 }
 
 /// What the bytes themselves give away.
@@ -394,6 +501,10 @@ pub(super) fn stderr_line(line: &[u8]) -> Option<String> {
         "Python 3.13 and later have no module `cgi`: read QUERY_STRING with urllib.parse.parse_qs."
     } else if line.starts_with(b"/usr/bin/env: ") || line.starts_with(b"env: ") {
         "`env` did not find what the `#!` line names: check its spelling, CR LF line ends, and PATH."
+    } else if line.starts_with(b"suexec policy violation") {
+        "suEXEC refused to run the program; the next line says which of its rules is broken."
+    } else if line.starts_with(b"suexec failure: could not open log file") {
+        "suEXEC runs nothing when it cannot write its log (AP_LOG_EXEC of `suexec -V`)."
     } else {
         return None;
     };

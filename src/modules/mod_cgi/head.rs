@@ -4,6 +4,7 @@
 use super::{
     explain, log,
     script_log::{self, Said},
+    suexec::{self, WRAPPED},
 };
 use crate::{
     engine::{CgiFailure, CgiFault, Cx, Verdict},
@@ -13,6 +14,7 @@ use crate::{
         conditional::{self, Conditions},
         date, escape,
     },
+    policy::suexec::WRAPPER,
 };
 use bstr::{BString, ByteSlice};
 use std::time::UNIX_EPOCH;
@@ -26,7 +28,10 @@ pub(super) fn on_head(cx: &mut Cx<'_>, head: Result<Box<CgiHead>, CgiFault>) -> 
     let head = match head {
         Ok(head) => head,
         Err(fault) => {
-            let why = explain::no_head(cx.system(), &cx.req.filename, &fault);
+            let wrapped = cx.req.notes.contains(WRAPPED).then_some(fault.exit).flatten();
+            let why = wrapped
+                .and_then(|status| suexec::refusal(status, &cx.req.filename))
+                .unwrap_or_else(|| explain::no_head(cx.system(), &cx.req.filename, &fault));
             no_head(cx, fault.error.message(&script), Some(why));
             let said = Said::new(&fault.input, &fault.error, &fault.output);
             script_log::failure(cx, 500, &said);
@@ -186,11 +191,13 @@ pub(super) fn on_failure(cx: &mut Cx<'_>, failure: &CgiFailure) -> Verdict {
             log(cx, 3, "AH01223", format!("couldn't create child process: {code}: {script}"), None);
         }
         CgiFailure::Exec { step, error } => {
-            let line = exec_line(step, error, &cx.req.filename);
+            let wrapped = cx.req.notes.contains(WRAPPED);
+            let program = if wrapped { WRAPPER.into() } else { cx.req.filename.clone() };
+            let line = exec_line(step, error, &program);
             let user = cx.engine.policy.process.user.as_ref().map(|user| user.value.clone());
             let why = explain::not_started(
                 cx.system(),
-                &cx.req.filename,
+                &program,
                 step,
                 error,
                 user.as_ref().map(|user| user.as_slice()),

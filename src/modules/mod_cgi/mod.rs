@@ -9,6 +9,7 @@ mod environment;
 pub mod explain;
 mod head;
 mod script_log;
+mod suexec;
 #[cfg(test)]
 mod tests;
 
@@ -188,11 +189,12 @@ pub(super) fn handler(cx: &mut Cx<'_>) -> Verdict {
         timeout: if own.is_zero() { server_timeout } else { own },
         limits: [&core.rlimit_cpu, &core.rlimit_mem, &core.rlimit_nproc].map(|limit| limit.value().copied()),
         keep_input: script_log::input_kept(cx),
+        keep_output: script_log::output_kept(cx),
         on_head: head::on_head,
         on_stderr: head::on_stderr,
         on_failure: head::on_failure,
     };
-    Verdict::Answer(Answer::Spawn(Box::new(cgi)))
+    Verdict::Answer(Answer::Spawn(Box::new(suexec::as_somebody(cx, cgi))))
 }
 
 /// Apache takes the media type for a handler's name where no handler is set.

@@ -20,6 +20,12 @@ const LENGTH: u64 = 10_385_760;
 /// `ScriptLogBuffer` where it is unsaid, bytes.
 const BUFFER: u64 = 1024;
 
+/// The most output of one program that is written down, bytes. Apache has no such limit.
+const OUTPUT: usize = 1 << 20;
+
+/// How much of it Apache reads at a time; a line ends behind each.
+const PIECE: usize = 8000;
+
 /// A failed program's words, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) struct Said<'s> {
@@ -29,6 +35,8 @@ pub(super) struct Said<'s> {
     pub line: &'s [u8],
     /// What came behind it.
     pub rest: &'s [u8],
+    /// Where that begins in the output.
+    pub at: usize,
 }
 
 impl<'s> Said<'s> {
@@ -41,7 +49,7 @@ impl<'s> Said<'s> {
             CgiErrorKind::Malformed => from.find_byte(b'\n').map_or(&b""[..], |end| &from[end + 1..]),
             _ => b"",
         };
-        Said { input, line, rest }
+        Said { input, line, rest, at: output.len() - rest.len() }
     }
 }
 
@@ -51,6 +59,13 @@ pub(super) fn input_kept(cx: &Cx<'_>) -> usize {
     let wanted = conf.log.is_some() && matches!(cx.req.method, Method::Post | Method::Put);
     let buffer = if wanted { conf.log_buffer.value_or(BUFFER) } else { 0 };
     usize::try_from(buffer).unwrap_or(usize::MAX)
+}
+
+/// How much of the output of a program with a wrong head is to be kept; nothing where there is no log.
+pub(super) fn output_kept(cx: &Cx<'_>) -> usize {
+    let conf: &CgiServer = cx.server_conf();
+    let most = if conf.log.is_some() { conf.log_length.value_or(LENGTH) } else { 0 };
+    usize::try_from(most).unwrap_or(usize::MAX).min(OUTPUT)
 }
 
 /// Writes down a program that gave no head.
@@ -70,7 +85,11 @@ pub(super) fn failure(cx: &mut Cx<'_>, status: u16, said: &Said<'_>) {
         record.extend_from_slice(&[said.line, b"\n"].concat());
     }
     if !said.rest.is_empty() {
-        record.extend_from_slice(&[b"%stdout\n", said.rest, b"\n"].concat());
+        record.extend_from_slice(b"%stdout\n");
+        let (first, others) = said.rest.split_at(said.rest.len().min(PIECE - said.at % PIECE));
+        for piece in std::iter::once(first).chain(others.chunks(PIECE)) {
+            record.extend_from_slice(&[piece, b"\n"].concat());
+        }
     }
     write(cx, status, record);
 }

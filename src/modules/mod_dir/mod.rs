@@ -168,13 +168,17 @@ fn directory(cx: &mut Cx<'_>) -> Verdict {
     if !cx.req.uri.ends_with(b"/") {
         return add_slash(cx, dir);
     }
-    let own_handler = cx.req.handler.as_ref().is_some_and(|handler| handler != DIRECTORY_HANDLER);
-    if own_handler && dir.check_handler.value_or(false) {
+    let handler = cx.req.handler.clone().unwrap_or_default();
+    // The rules of mod_rewrite gave the request another URL already.
+    let rewritten = handler == "redirect-handler";
+    if rewritten || handler != DIRECTORY_HANDLER && dir.check_handler.value_or(false) {
         // The type of directories must not be sent with what the handler makes.
         if cx.req.content_type.as_ref().is_some_and(|kind| kind == DIRECTORY_HANDLER) {
             cx.req.content_type = None;
         }
-        cx.because(dir.check_handler.at(), format_args!("the directory is left to its own handler"));
+        if !rewritten {
+            cx.because(dir.check_handler.at(), format_args!("the directory is left to its own handler"));
+        }
         return Verdict::Declined;
     }
     index(cx, dir)

@@ -158,9 +158,9 @@ mod tests {
 
     #[test]
     fn whose_a_directive_is() {
-        assert_eq!(module_of(b"rewriteengine").map(|module| module.name), Some("mod_rewrite"));
+        assert_eq!(module_of(b"proxypass").map(|module| module.name), Some("mod_proxy"));
         assert_eq!(module_of(b"<Proxy").map(|module| module.name), Some("mod_proxy"));
-        assert!(module_of(b"Rewrite").is_none());
+        assert!(module_of(b"Proxy").is_none());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is said about directives of lacking modules: one warning for each name, and a refusal to
 //! start where ignoring one could open what it closes.
 
-use super::{Danger, Lacking, Row, danger::Rules};
+use super::{Danger, Lacking, Row};
 use crate::{
     diag::{Diagnostic, Span},
     policy::{
@@ -22,7 +22,6 @@ use rustc_hash::FxHashSet;
 pub(in crate::policy) struct Findings {
     told: FxHashSet<&'static str>,
     refused: Vec<Refused>,
-    rules: Rules,
 }
 
 #[derive(Debug)]
@@ -46,7 +45,7 @@ impl Compiler<'_> {
             return Ok(());
         }
         let name = row.directive.name;
-        if self.closes(node, row) {
+        if closes(node, row) {
             return self.refuse(name, module.name, node, at);
         }
         if at.overrides.is_none() && row.danger != Danger::Tuning && self.lacks.told.insert(name) {
@@ -91,20 +90,15 @@ impl Compiler<'_> {
         let mut around = std::iter::successors(at.parents, |parents| parents.up);
         around.any(|parents| matches!(self.tables.lookup(&parents.node.name), Lookup::Lacking(..)))
     }
+}
 
-    fn closes(&mut self, node: &Node, row: &Row) -> bool {
-        let words: Vec<_> = node.words().map(|word| word.text).collect();
-        let words: Vec<&[u8]> = words.iter().map(|word| word.as_slice()).collect();
-        if row.directive.name == "RewriteCond" {
-            self.lacks.rules.condition(&words);
-        }
-        match row.danger {
-            Danger::None | Danger::Tuning => false,
-            Danger::Closed => true,
-            Danger::ClosedUnless(word) => {
-                !words.first().is_some_and(|first| first.eq_ignore_ascii_case(word.as_bytes()))
-            }
-            Danger::Rewrite => self.lacks.rules.hides(&words),
+/// Whether ignoring it could open something.
+fn closes(node: &Node, row: &Row) -> bool {
+    match row.danger {
+        Danger::None | Danger::Tuning => false,
+        Danger::Closed => true,
+        Danger::ClosedUnless(word) => {
+            !node.words().next().is_some_and(|first| first.text.eq_ignore_ascii_case(word.as_bytes()))
         }
     }
 }

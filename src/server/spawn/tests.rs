@@ -22,6 +22,7 @@ fn cgi(program: &str, arguments: &[&str]) -> Cgi {
         env: vec![("B".into(), "2".into()), ("A".into(), "1 x".into())],
         cwd: "/usr".into(),
         keep_input: 0,
+        keep_output: 0,
         nph: false,
         timeout: Duration::from_secs(5),
         limits: [None; 3],

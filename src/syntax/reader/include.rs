@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use bstr::{BString, ByteSlice};
 
-use super::{Include, Origin, Reader};
+use super::{Origin, Reader};
 use crate::{
     diag::{Diagnostic, Span},
     syntax::{
@@ -37,8 +37,7 @@ impl Reader<'_> {
         match self.file_text(name) {
             Ok(text) => {
                 let file = self.sources.add(name.to_str_lossy(), text);
-                let lines = Lines::of_file(self.sources.shared(file), file, MAIN_LIMIT);
-                self.unit(Origin::File, file, lines)
+                self.main_text(file)
             }
             Err(error) => {
                 let name = name.as_bstr();
@@ -64,6 +63,7 @@ impl Reader<'_> {
             let text = format!("Invalid Include path {}", word.text);
             return self.include_error(job, "RX0045", "the path cannot be resolved", &text);
         };
+        self.state.include_line = Some(node.line);
         self.include_depth += 1;
         if has_wildcard(&target) {
             self.include_wildcard(job, b"/", target.trim_start_with(|c| c == '/'));
@@ -83,7 +83,8 @@ impl Reader<'_> {
         let mut diagnostic = Diagnostic::error("RX0041", job.at, "files include one another without end")
             .with_apache(apache)
             .with_note(format!("Apache stops at {MAX_INCLUDE_DEPTH} files inside one another"));
-        let mut around: Vec<Span> = self.out.includes.iter().rev().map(|include| include.at).collect();
+        let mut around: Vec<Span> =
+            self.out.includes.iter().rev().map(|include| include.at).filter(|at| !at.is_builtin()).collect();
         around.dedup();
         for at in around.into_iter().filter(|at| *at != job.node.span).take(3) {
             diagnostic = diagnostic.with_context(at, "reached from here");
@@ -130,7 +131,7 @@ impl Reader<'_> {
         let known = self.seen.get(target).copied().filter(|file| self.sources.text(*file) == text.as_slice());
         let file = known.unwrap_or_else(|| self.sources.add(target.to_str_lossy(), text));
         self.seen.insert(target.to_vec(), file);
-        self.out.includes.push(Include { file, at: job.node.span });
+        self.note_file(file, job.node.span);
         let lines = Lines::of_file(self.sources.shared(file), file, MAIN_LIMIT);
         let nodes = self.unit(Origin::File, file, lines);
         for node in nodes {

@@ -368,7 +368,8 @@ impl Reader<'_> {
             return;
         }
         let file = self.sources.add(title, text);
-        self.out.expansions.push(Include { file, at: node.span });
+        let (line, depth) = (Some(node.line), self.include_depth);
+        self.out.expansions.push(Include { file, at: node.span, line, depth });
         let lines = Lines::one_by_one(self.sources.shared(file), file);
         if let Some(unit) = self.units.last_mut() {
             unit.frames.push(Frame { file, lines, number: 0 });

@@ -90,15 +90,21 @@ pub struct State {
     pub server_root_at: Option<Span>,
     /// DefaultRuntimeDir as given, with its place.
     pub runtime_dir: Option<(BString, Span)>,
+    /// Line of the Include that was executed last.
+    pub include_line: Option<u32>,
 }
 
-/// A file that was included.
+/// A file that was read, or a text that a macro made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Include {
     /// The file.
     pub file: FileId,
-    /// The Include directive that named it.
+    /// The directive that named it; [`Span::BUILTIN`] for the main file.
     pub at: Span,
+    /// The line that Apache tells: that of the Include which was executed last, if there was one.
+    pub line: Option<u32>,
+    /// Within how many Includes.
+    pub depth: u32,
 }
 
 /// A conditional section whose contents were not read.
@@ -117,7 +123,7 @@ pub struct Reading {
     pub nodes: Vec<Node>,
     /// In the order in which Apache would meet them.
     pub diagnostics: Vec<Diagnostic>,
-    /// Files in the order of reading, without the first.
+    /// Files in the order of reading, the main file among them.
     pub includes: Vec<Include>,
     /// Conditional sections that were false.
     pub skipped: Vec<Skipped>,
@@ -214,10 +220,15 @@ impl Reader<'_> {
     fn input(&mut self, input: Input<'_>) -> Vec<Node> {
         match input {
             Input::File(path) => self.main_file(path),
-            Input::Text { path, text } => self.text(Origin::File, path, text, MAIN_LIMIT),
+            Input::Text { path, text } => {
+                let file = self.sources.add(path.to_str_lossy(), text);
+                self.main_text(file)
+            }
             Input::Htaccess { path, text } => {
                 let origin = Origin::Htaccess(path.to_str_lossy().into_owned());
-                self.text(origin, path, text, HTACCESS_LIMIT)
+                let file = self.sources.add(path.to_str_lossy(), text);
+                let lines = Lines::of_file(self.sources.shared(file), file, HTACCESS_LIMIT);
+                self.unit(origin, file, lines)
             }
             Input::Directives(texts) => {
                 let one_line = |text: &Vec<u8>| [text.replace("\n", " "), b"\n".to_vec()].concat();
@@ -229,10 +240,15 @@ impl Reader<'_> {
         }
     }
 
-    fn text(&mut self, origin: Origin, path: &[u8], text: &[u8], limit: usize) -> Vec<Node> {
-        let file = self.sources.add(path.to_str_lossy(), text);
-        let lines = Lines::of_file(self.sources.shared(file), file, limit);
-        self.unit(origin, file, lines)
+    fn main_text(&mut self, file: FileId) -> Vec<Node> {
+        self.note_file(file, Span::BUILTIN);
+        let lines = Lines::of_file(self.sources.shared(file), file, MAIN_LIMIT);
+        self.unit(Origin::File, file, lines)
+    }
+
+    fn note_file(&mut self, file: FileId, at: Span) {
+        let (line, depth) = (self.state.include_line, self.include_depth);
+        self.out.includes.push(Include { file, at, line, depth });
     }
 
     /// Reads a text to its end and gives its nodes.

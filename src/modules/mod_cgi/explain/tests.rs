@@ -103,3 +103,59 @@ fn faults_say_how_the_program_ended_and_what_it_printed() {
 fn bytes_are_made_visible() {
     assert_eq!(visible(b"a\r\n\xff\x01b", 5), "a\\r\\n\\xff\\u{1}…");
 }
+
+#[track_caller]
+fn check_stderr(line: &str, expected: Option<&str>) {
+    let text = stderr_line(line.as_bytes());
+    assert_eq!(text.is_some(), expected.is_some(), "{text:?}");
+    assert!(text.unwrap_or_default().contains(expected.unwrap_or_default()), "{line}");
+}
+
+#[test]
+fn lines_of_standard_error_that_are_well_known() {
+    let print = "SyntaxError: Missing parentheses in call to 'print'. Did you mean print(...)?";
+    check_stderr(print, Some("written for Python 2"));
+    check_stderr("ModuleNotFoundError: No module named 'cgi'", Some("urllib.parse"));
+    check_stderr("/usr/bin/env: 'python3 -u': No such file or directory", Some("`#!` line"));
+    check_stderr("env: 'python': No such file or directory", Some("`#!` line"));
+    check_stderr("/usr/bin/env: 'python3\\r': No such file or directory", Some("CR LF"));
+    check_stderr("suexec policy violation: see suexec log for more details", Some("next line"));
+    check_stderr("suexec failure: could not open log file", Some("AP_LOG_EXEC"));
+    check_stderr("some complaint", None);
+}
+
+#[track_caller]
+fn check_not_started(text: &[u8], mode: u32, errno: i32, expected: &str) {
+    let mut world = world(text);
+    world.modes.insert(PROGRAM.into(), mode);
+    let error = io::Error::from_raw_os_error(errno);
+    let why = not_started(&world, PROGRAM.as_bytes(), "exec", &error, None);
+    assert!(why.contains(expected), "{expected:?} is not in {why:?}");
+}
+
+#[test]
+fn programs_that_cannot_be_started() {
+    let good = b"#!/usr/bin/python3\nprint()\n";
+    check_not_started(good, 0o644, 13, "chmod 755 /srv/cgi-bin/x.py");
+    check_not_started(good, 0o755, 13, "noexec");
+    check_not_started(b"#first CGI program\n", 0o755, 8, "line 1 is `#first CGI program`");
+    check_not_started(b"", 0o755, 8, "the file is empty");
+    check_not_started(b"<html>\n", 0o755, 8, "line 1 is `<html>`");
+    check_not_started(b"#!/usr/bin/python3\r\n", 0o755, 2, "CR LF");
+    check_not_started(b"#!C:\\Python311\\python.exe\n", 0o755, 2, "path of Windows");
+    check_not_started(b"#!/opt/perl\n", 0o755, 2, "the interpreter /opt/perl does not exist");
+    check_not_started(b"\xef\xbb\xbf#!/usr/bin/python3\n", 0o755, 8, "EF BB BF");
+}
+
+#[test]
+fn outputs_that_give_themselves_away() {
+    check_fault(CgiErrorKind::Malformed, "\u{feff}Content-Type: x\n", None, &["byte order mark"]);
+    check_fault(CgiErrorKind::Malformed, "Traceback (most recent call last)\n", None, &["Python's report"]);
+    check_fault(CgiErrorKind::Malformed, "debug\nContent-Type: text/html\n\n", None, &["flush"]);
+    check_fault(CgiErrorKind::LongLine, "x", None, &["longer than any header field"]);
+    check_fault(CgiErrorKind::NoHead, "half", None, &["not even one whole line"]);
+    check_fault(CgiErrorKind::NoHead, "", Some(127 << 8), &["127", "not found"]);
+    check_fault(CgiErrorKind::NoHead, "", Some(126 << 8), &["126", "not executable"]);
+    check_fault(CgiErrorKind::NoHead, "", Some(11), &["SIGSEGV"]);
+    check_fault(CgiErrorKind::NoHead, "", Some(24), &["RLimitCPU"]);
+}
