@@ -140,6 +140,18 @@ pub trait System: Send + Sync + std::fmt::Debug {
     fn open(&self, path: &Path) -> io::Result<Opened>;
     /// The whole file, at most `limit` bytes of it.
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+    /// Fills `bytes` from an open file, from `at` on.
+    fn read_at(&self, file: &Opened, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+        match file {
+            Opened::File(file) => std::os::unix::fs::FileExt::read_exact_at(&**file, bytes, at),
+            Opened::Bytes(content) => {
+                let from = usize::try_from(at).unwrap_or(usize::MAX);
+                let part = content.get(from..).and_then(|rest| rest.get(..bytes.len()));
+                bytes.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+        }
+    }
     /// The names in a directory, sorted by byte value.
     fn read_dir(&self, path: &Path) -> io::Result<Vec<Entry>>;
     /// The time of day.

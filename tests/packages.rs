@@ -14,8 +14,7 @@ use std::{fs, path::Path, process::Command};
 const OF_THE_MOMENT: [&str; 6] =
     ["date:", "server:", "content-length:", "transfer-encoding:", "connection:", "keep-alive:"];
 
-/// A copy of Debian's tree: only the port, the pages and the logs are elsewhere. Without mod_deflate, which
-/// rachis does not have: it adds `Vary` to each answer.
+/// A copy of Debian's tree: only the port, the pages and the logs are elsewhere.
 const COPY: &str = "\
 cp -rL /etc/apache2 etc
 chmod -R u+w etc
@@ -28,7 +27,6 @@ done
 for module in actions.conf actions.load cgid.conf cgid.load; do
     ln -sf ../mods-available/$module etc/mods-enabled/$module
 done
-rm etc/mods-enabled/deflate.*
 cp local.conf etc/conf-enabled/zz-local.conf
 ";
 

@@ -109,6 +109,12 @@ impl Engine {
         }
     }
 
+    /// The output filter of this name, if an active module has it.
+    pub fn filter(&self, name: &[u8]) -> Option<&'static super::filter::Filter> {
+        let mut filters = self.modules.iter().flat_map(|module| module.filters);
+        filters.find(|filter| filter.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+
     /// Whether the world is as the modules need it.
     ///
     /// # Errors

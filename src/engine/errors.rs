@@ -157,6 +157,7 @@ fn send(engine: &Engine, worker: &mut Worker, mut request: Box<Request>, also: O
     if status.is_header_only() {
         return Decision { request, answer: Answer::Content(Content::Empty) };
     }
+    request.filters.clear();
     let location = request.headers_out.get("Location").or(request.err_headers_out.get("Location"));
     let location = location.map(BString::from).unwrap_or_default();
     request.headers_out = std::mem::take(&mut request.err_headers_out);

@@ -226,6 +226,7 @@ fn blank(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, server: usize)
         status_line: None,
         no_local_copy: false,
         no_cache: false,
+        filters: Vec::new(),
         ended: false,
         conf: worker.base(server),
         prev: None,

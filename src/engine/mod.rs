@@ -14,6 +14,7 @@ mod errors;
 pub mod exchange;
 pub mod expression;
 mod files;
+pub mod filter;
 pub mod incoming;
 pub mod log;
 mod module;

@@ -39,6 +39,8 @@ pub struct Module {
     /// Asks the client for a user in the way that AuthType names, if that is this module's
     /// \[note_auth_failure\]; says whether it is.
     pub challenge: Option<fn(&mut Cx<'_>, &[u8]) -> bool>,
+    /// Its output filters.
+    pub filters: &'static [super::filter::Filter],
     /// The questions it answers.
     pub hooks: &'static [Hook],
     /// `Satisfy`, which decides how the access phases go together (mod_access_compat has it).
@@ -89,6 +91,7 @@ impl Module {
         authz_providers: &[],
         authn_providers: &[],
         challenge: None,
+        filters: &[],
         hooks: &[],
         satisfy: None,
         check: None,

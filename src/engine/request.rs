@@ -175,6 +175,8 @@ pub struct Request {
     /// The content must not be cached (no Last-Modified and ETag are made).
     pub no_cache: bool,
 
+    /// The filters that its answer is to pass.
+    pub filters: Vec<super::filter::Chosen>,
     /// A status ended it: the answer is the server's own, not a handler's.
     pub ended: bool,
 
@@ -257,6 +259,7 @@ impl Request {
             status_line: None,
             no_local_copy: false,
             no_cache: false,
+            filters: Vec::new(),
             ended: false,
             conf: base.clone(),
             prev: None,

@@ -155,7 +155,8 @@ pub fn unix(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
 }
 
-fn length(content: &Content) -> u64 {
+/// How long a content is.
+pub fn length(content: &Content) -> u64 {
     match content {
         Content::Empty => 0,
         Content::Bytes(bytes) => bytes.len() as u64,

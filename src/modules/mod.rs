@@ -21,9 +21,11 @@ pub mod mod_authz_owner;
 pub mod mod_authz_user;
 pub mod mod_cgi;
 pub mod mod_cgid;
+pub mod mod_deflate;
 pub mod mod_dir;
 pub mod mod_env;
 pub mod mod_expires;
+pub mod mod_filter;
 pub mod mod_headers;
 pub mod mod_log_config;
 pub mod mod_macro;
@@ -72,8 +74,10 @@ pub static ALL: &[&Module] = &[
     &mod_authz_user::MODULE,
     &mod_cgi::MODULE,
     &mod_cgid::MODULE,
+    &mod_deflate::MODULE,
     &mod_dir::MODULE,
     &mod_env::MODULE,
+    &mod_filter::MODULE,
     &mod_expires::MODULE,
     &mod_headers::MODULE,
     &mod_macro::MODULE,

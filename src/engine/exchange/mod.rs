@@ -4,16 +4,18 @@
 //! TCP drives it now, TLS and HTTP/2 streams can drive it as well, and tests drive it by hand.
 
 mod body;
+mod filtering;
 mod interface;
 mod program;
 mod step;
 
 pub use interface::{Ask, Input, Logged, Output, Piece};
 
-use self::{body::Body, program::Program, step::Step};
+use self::{body::Body, filtering::Filter, program::Program, step::Step};
 use super::{
     answer::{Answer, CgiFailure, Content, Decision, Progress, Sent},
     decide::Engine,
+    filter::{Chain, Coming, Filtered},
     incoming,
     request::{Connection, LogEntry, Request},
     response::{self, Refused, Standing},
@@ -78,6 +80,15 @@ struct Sending {
     sent: Sent,
     /// Whether the access logs have it already.
     logged: bool,
+    /// What is still to come out of filters.
+    rest: Option<Box<Rest>>,
+}
+
+/// The part of an answer that has not passed its filters yet.
+#[derive(Debug)]
+struct Rest {
+    filtered: Filtered,
+    chunked: bool,
 }
 
 impl Exchange {
@@ -310,6 +321,15 @@ impl Exchange {
 
     /// Hands out a whole answer.
     fn respond(&mut self, mut request: Box<Request>, content: Content, step: &mut Step<'_, '_>) {
+        let coming = Coming { length: response::length(&content) };
+        let chain = Chain::start(step.engine, step.worker, &mut request, coming);
+        let content = match chain {
+            None => content,
+            Some(chain) => match self.filter(&mut request, chain, content, step) {
+                Filter::Whole(content) => content,
+                Filter::Streams(filtered, first) => return self.stream(request, *filtered, first, step),
+            },
+        };
         let standing = self.standing(&request);
         match response::whole(step.engine, step.worker, &mut request, content, standing) {
             Ok(outgoing) => {
@@ -351,12 +371,13 @@ impl Exchange {
         }
         let core = step.engine.policy.servers[request.server].core();
         step.out.asks.push(Ask::Wake(Some(core.timeout.value_or(TIMEOUT))));
-        self.state = State::Sending(Box::new(Sending { request, persists, sent, logged }));
+        self.state = State::Sending(Box::new(Sending { request, persists, sent, logged, rest: None }));
     }
 
     /// Everything handed out is written.
     fn drained(&mut self, step: &mut Step<'_, '_>) {
         match std::mem::replace(&mut self.state, State::Closed) {
+            State::Sending(sending) if sending.rest.is_some() => self.more(sending, step),
             State::Sending(sending) => self.finish(*sending, step),
             State::Program(mut program) => {
                 program.unsent = 0;
@@ -369,7 +390,7 @@ impl Exchange {
 
     /// The answer is complete: it is logged, and the next request is read, if there may be one.
     fn finish(&mut self, sending: Sending, step: &mut Step<'_, '_>) {
-        let Sending { mut request, persists, sent, logged } = sending;
+        let Sending { mut request, persists, sent, logged, rest: _ } = sending;
         if !logged {
             step.access(&mut request, Sent { keep_alive: persists, ..sent });
         }

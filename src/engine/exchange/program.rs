@@ -8,6 +8,7 @@ use crate::{
     engine::{
         answer::{Cgi, CgiFault},
         cx::Cx,
+        filter::{AWAITED, Chain, Coming},
         module::Verdict,
     },
     http::{
@@ -53,6 +54,10 @@ pub(super) struct Program {
     exit: Option<i32>,
     /// A line of standard error that is not complete.
     stderr: Vec<u8>,
+    /// The filters that its output passes.
+    chain: Option<Chain>,
+    /// A filter could not go on: the answer breaks off.
+    broken: bool,
     /// The time-out that ran out was that of a client which had closed its side.
     half_closed: bool,
 }
@@ -65,6 +70,8 @@ enum Stage {
     Spoilt(Box<CgiError>),
     /// It closed its output without a complete head; its exit status is waited for.
     Headless(Scanner),
+    /// The head is complete; the filters want to see the beginning of the body first.
+    Held(Vec<u8>),
     /// The rest of its output is the body.
     Relay { chunked: bool, persists: bool, silent: bool },
     /// It speaks HTTP itself.
@@ -101,6 +108,8 @@ impl Exchange {
             printed: Vec::new(),
             exit: None,
             stderr: Vec::new(),
+            chain: None,
+            broken: false,
             half_closed: false,
         }));
         step.out.asks.push(Ask::Wake(Some(cgi.timeout)));
@@ -187,6 +196,12 @@ impl Exchange {
                 Err(error) => self.bad_head(error, step),
             },
             Stage::Headless(_) | Stage::Spoilt(_) => {}
+            Stage::Held(held) => {
+                held.extend_from_slice(bytes);
+                if held.len() >= AWAITED {
+                    self.begin(step);
+                }
+            }
             Stage::Relay { .. } | Stage::Raw => program.relay(bytes, step),
         }
     }
@@ -199,6 +214,19 @@ impl Exchange {
         if !matches!(verdict, Verdict::Ok) {
             return self.abandon(verdict, Ask::LeaveChild, step);
         }
+        program.stage = Stage::Held(rest.to_vec());
+        let silent = program.request.header_only() || program.request.status.is_header_only();
+        if program.request.filters.is_empty() || silent || rest.len() >= AWAITED {
+            self.begin(step);
+        }
+    }
+
+    /// The answer begins.
+    fn begin(&mut self, step: &mut Step<'_, '_>) {
+        let State::Program(program) = &mut self.state else { return };
+        let Stage::Held(rest) = std::mem::replace(&mut program.stage, Stage::Raw) else { return };
+        let coming = Coming { length: rest.len() as u64 };
+        program.chain = Chain::start(step.engine, step.worker, &mut program.request, coming);
         step.engine.answering(step.worker, &mut program.request, &mut Trace::off());
         step.errors(&mut program.request);
         let request = &program.request;
@@ -217,7 +245,7 @@ impl Exchange {
                 if !bytes.is_empty() {
                     step.out.pieces.push(Piece::Bytes(bytes));
                 }
-                program.relay(rest, step);
+                program.relay(&rest, step);
             }
             Err(bad) => {
                 let refused = response::Refused::Header(bad);
@@ -239,6 +267,10 @@ impl Exchange {
 
     fn output_closed(&mut self, step: &mut Step<'_, '_>) {
         let State::Program(program) = &mut self.state else { return };
+        if matches!(program.stage, Stage::Held(_)) {
+            self.begin(step);
+        }
+        let State::Program(program) = &mut self.state else { return };
         match std::mem::replace(&mut program.stage, Stage::Raw) {
             Stage::Head(scanner) => {
                 let ended = program.exit.is_some();
@@ -250,6 +282,10 @@ impl Exchange {
             }
             Stage::Relay { chunked, persists, silent } => {
                 program.stderr_lines(step, true);
+                program.stage = Stage::Relay { chunked, persists, silent };
+                if program.end_filters(step).is_err() {
+                    return self.client_gone(step);
+                }
                 if chunked && !silent {
                     program.total += LAST_CHUNK.len() as u64;
                     step.out.pieces.push(Piece::Bytes(LAST_CHUNK.to_vec()));
@@ -328,6 +364,34 @@ impl Program {
             _ => (false, false),
         };
         if bytes.is_empty() || silent {
+            return;
+        }
+        let mut passed = Vec::new();
+        let bytes = match &mut self.chain {
+            None => bytes,
+            Some(chain) => {
+                self.broken |= chain.take(bytes, &mut passed).is_err();
+                &passed
+            }
+        };
+        self.hand_out(bytes, chunked, step);
+    }
+
+    /// The output is complete: what the filters still hold follows.
+    fn end_filters(&mut self, step: &mut Step<'_, '_>) -> std::io::Result<()> {
+        let Stage::Relay { chunked, silent: false, .. } = self.stage else { return Ok(()) };
+        let Some(mut chain) = self.chain.take() else { return Ok(()) };
+        if self.broken {
+            return Err(std::io::ErrorKind::InvalidData.into());
+        }
+        let mut last = Vec::new();
+        chain.end(&mut self.request.notes, &mut last)?;
+        self.hand_out(&last, chunked, step);
+        Ok(())
+    }
+
+    fn hand_out(&mut self, bytes: &[u8], chunked: bool, step: &mut Step<'_, '_>) {
+        if bytes.is_empty() {
             return;
         }
         let mut piece = Vec::with_capacity(bytes.len() + 16);

@@ -70,24 +70,30 @@ fn own_name(cx: &mut Cx<'_>) -> Verdict {
     Verdict::Wait(Pending::NameOf(ip))
 }
 
-/// SetOutputFilter and SetInputFilter: there are no filters yet but those of the server itself.
+/// SetOutputFilter and SetInputFilter. Of input filters there are none yet.
 fn filters(cx: &mut Cx<'_>) -> Verdict {
     let core = cx.core();
-    for said in core.output_filters.iter().chain(&core.input_filters) {
-        unknown_filters(cx, said);
+    if let Some(said) = &core.output_filters {
+        output_filters(cx, said);
+    }
+    if let Some(said) = &core.input_filters {
+        input_filters(cx, said);
     }
     Verdict::Declined
 }
 
+fn names(said: &Setting<BString>) -> impl Iterator<Item = &[u8]> {
+    said.value.split(|&byte| byte == b';').filter(|name| !name.is_empty())
+}
+
+/// Adds the filters of a list with `;` between the names.
+pub(in crate::modules) fn output_filters(cx: &mut Cx<'_>, said: &Setting<BString>) {
+    names(said).for_each(|name| cx.add_output_filter(name, said.at));
+}
+
 /// Apache's line for each filter that no module has.
-pub(in crate::modules) fn unknown_filters(cx: &mut Cx<'_>, said: &Setting<BString>) {
-    for name in said.value.split(|&byte| byte == b';').filter(|name| !name.is_empty()) {
-        let name = name.as_bstr();
-        cx.because(said.at, format_args!("no module has a filter {name}"));
-        cx.as_module("core", |cx| {
-            cx.log(3, "AH00082", format_args!("an unknown filter was not added: {name}"));
-        });
-    }
+pub(in crate::modules) fn input_filters(cx: &mut Cx<'_>, said: &Setting<BString>) {
+    names(said).for_each(|name| cx.unknown_filter(name, said.at));
 }
 
 /// `<Location>`, then `<If>`: before the URL is mapped, and again for good.

@@ -19,7 +19,7 @@ macro_rules! rows {
 }
 pub(super) use rows;
 
-pub(super) use self::hooks::unknown_filters;
+pub(super) use self::hooks::{input_filters, output_filters};
 
 pub(super) mod addresses;
 mod answers;

@@ -217,8 +217,11 @@ fn filters(cx: &mut Cx<'_>) -> Verdict {
     for suffix in suffixes(&name) {
         let said = conf.suffix(&suffix.to_ascii_lowercase());
         let get = |field| said.and_then(|said| said.get(field));
-        for filters in [get(Field::InputFilters), get(Field::OutputFilters)].into_iter().flatten() {
-            super::core::unknown_filters(cx, filters);
+        if let Some(filters) = get(Field::InputFilters) {
+            super::core::input_filters(cx, filters);
+        }
+        if let Some(filters) = get(Field::OutputFilters) {
+            super::core::output_filters(cx, filters);
         }
     }
     Verdict::Declined

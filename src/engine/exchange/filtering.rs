@@ -1,0 +1,121 @@
+//! An answer that passes filters: whole if its end comes out at once, else piece by piece, each one
+//! made when the one before is written.
+
+use super::{Ask, Content, Exchange, Piece, Rest, Sending, Sent, State, Step, response};
+use crate::{
+    engine::{
+        filter::{Chain, Filtered},
+        request::Request,
+    },
+    http::chunked::{CHUNK_END, LAST_CHUNK, chunk_head},
+};
+
+/// What came out of the filters first.
+pub(super) enum Filter {
+    /// All of it.
+    Whole(Content),
+    /// Its beginning.
+    Streams(Box<Filtered>, Vec<u8>),
+}
+
+impl Exchange {
+    /// The beginning of a content passes the filters.
+    pub(super) fn filter(
+        &self,
+        request: &mut Request,
+        chain: Chain,
+        content: Content,
+        step: &Step<'_, '_>,
+    ) -> Filter {
+        let source = match content {
+            Content::Empty => Piece::Bytes(Vec::new()),
+            Content::Bytes(bytes) => Piece::Bytes(bytes),
+            Content::File { file, stat, sendfile } => Piece::File { file, at: 0, len: stat.size, sendfile },
+        };
+        let mut filtered = Box::new(Filtered::new(chain, source));
+        match filtered.first(&*step.engine.system, &mut request.notes) {
+            Ok(all) if filtered.is_ended() => Filter::Whole(Content::Bytes(all)),
+            Ok(first) => Filter::Streams(filtered, first),
+            Err(_) => {
+                filtered.break_off();
+                Filter::Streams(filtered, Vec::new())
+            }
+        }
+    }
+
+    /// Hands out the head of an answer whose length is not known, and its beginning.
+    pub(super) fn stream(
+        &mut self,
+        mut request: Box<Request>,
+        filtered: Filtered,
+        first: Vec<u8>,
+        step: &mut Step<'_, '_>,
+    ) {
+        step.engine.answering(step.worker, &mut request, &mut super::Trace::off());
+        let standing = self.standing(&request);
+        match response::head(step.engine, &request, standing) {
+            Ok((head, connection)) => {
+                let persists = connection.persists;
+                let mut sent = Sent { total: head.len() as u64, ..self.received() };
+                if !head.is_empty() {
+                    step.out.pieces.push(Piece::Bytes(head));
+                }
+                if request.header_only() || request.status.is_header_only() {
+                    return self.send(request, persists, sent, true, step);
+                }
+                let rest = Box::new(Rest { filtered, chunked: connection.chunked });
+                hand_out(&first, rest.chunked, &mut sent, step);
+                self.send(request, persists, sent, false, step);
+                if let State::Sending(sending) = &mut self.state {
+                    sending.rest = Some(rest);
+                }
+            }
+            Err(bad) => {
+                request.must_close = true;
+                let refused = response::Refused::Header(bad);
+                let status = step.refused(&mut request, &refused);
+                let progress = step.engine.die(step.worker, request, status, &mut super::Trace::off());
+                self.progress(progress, step);
+            }
+        }
+    }
+
+    /// The piece before is written: the next one is made.
+    pub(super) fn more(&mut self, mut sending: Box<Sending>, step: &mut Step<'_, '_>) {
+        let Some(mut rest) = sending.rest.take() else { return self.finish(*sending, step) };
+        let Ok(piece) = rest.filtered.next(&*step.engine.system, &mut sending.request.notes) else {
+            self.state = State::Sending(sending);
+            return self.client_gone(step);
+        };
+        hand_out(&piece, rest.chunked, &mut sending.sent, step);
+        if !rest.filtered.is_ended() {
+            sending.rest = Some(rest);
+        } else if rest.chunked {
+            sending.sent.total += LAST_CHUNK.len() as u64;
+            step.out.pieces.push(Piece::Bytes(LAST_CHUNK.to_vec()));
+        }
+        if step.out.pieces.is_empty() {
+            return self.finish(*sending, step);
+        }
+        let core = step.engine.policy.servers[sending.request.server].core();
+        step.out.asks.push(Ask::Wake(Some(crate::policy::SaidExt::value_or(&core.timeout, super::TIMEOUT))));
+        self.state = State::Sending(sending);
+    }
+}
+
+fn hand_out(bytes: &[u8], chunked: bool, sent: &mut Sent, step: &mut Step<'_, '_>) {
+    if bytes.is_empty() {
+        return;
+    }
+    let mut piece = Vec::with_capacity(bytes.len() + 16);
+    if chunked {
+        chunk_head(&mut piece, bytes.len() as u64);
+    }
+    piece.extend_from_slice(bytes);
+    if chunked {
+        piece.extend_from_slice(CHUNK_END);
+    }
+    sent.body += bytes.len() as u64;
+    sent.total += piece.len() as u64;
+    step.out.pieces.push(Piece::Bytes(piece));
+}
