@@ -215,8 +215,9 @@ impl Exchange {
             return self.abandon(verdict, Ask::LeaveChild, step);
         }
         program.stage = Stage::Held(rest.to_vec());
-        let silent = program.request.header_only() || program.request.status.is_header_only();
-        if program.request.filters.is_empty() || silent || rest.len() >= AWAITED {
+        // What a filter says of a HEAD it says by the content too, which is not sent.
+        let bodiless = program.request.status.is_header_only();
+        if program.request.filters.is_empty() || bodiless || rest.len() >= AWAITED {
             self.begin(step);
         }
     }
