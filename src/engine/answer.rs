@@ -30,10 +30,12 @@ pub enum Content {
     Empty,
     /// In memory.
     Bytes(Vec<u8>),
-    /// A file from its beginning.
+    /// A file, or what comes after its beginning.
     File {
         /// The open file.
         file: Opened,
+        /// How many bytes at its beginning are left out.
+        skip: u64,
         /// What stat said when it was opened.
         stat: Stat,
         /// Whether sendfile(2) may be used (EnableSendfile).

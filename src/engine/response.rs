@@ -69,7 +69,9 @@ pub fn whole(
     let mut body = match content {
         Content::Empty => Vec::new(),
         Content::Bytes(bytes) => vec![Piece::Bytes(bytes)],
-        Content::File { file, sendfile, .. } => vec![Piece::File { file, at: 0, len: length, sendfile }],
+        Content::File { file, skip, sendfile, .. } => {
+            vec![Piece::File { file, at: skip, len: length, sendfile }]
+        }
     };
     if let Some(plan) = ranges(engine, request, length) {
         body = apply(engine, request, plan, body, length)?;
@@ -160,7 +162,7 @@ pub fn length(content: &Content) -> u64 {
     match content {
         Content::Empty => 0,
         Content::Bytes(bytes) => bytes.len() as u64,
-        Content::File { stat, .. } => stat.size,
+        Content::File { stat, skip, .. } => stat.size.saturating_sub(*skip),
     }
 }
 

@@ -52,7 +52,7 @@ fn handler(cx: &mut Cx<'_>) -> Verdict {
     let path = crate::system::path(&cx.req.filename);
     match (cx.system().open(path), cx.system().stat(path)) {
         (Ok(file), Ok(stat)) => {
-            Verdict::Answer(Answer::Content(Content::File { file, stat, sendfile: false }))
+            Verdict::Answer(Answer::Content(Content::File { file, skip: 0, stat, sendfile: false }))
         }
         _ => Verdict::Status(Status(404)),
     }

@@ -122,6 +122,12 @@ impl Scanner {
         self.error(if self.lines == 0 { CgiErrorKind::NoHead } else { CgiErrorKind::Premature })
     }
 
+    /// What the lines so far say by themselves; fields that are joined with others of their name are
+    /// not among it.
+    pub fn so_far(self) -> CgiHead {
+        self.head
+    }
+
     fn error(&self, kind: CgiErrorKind) -> CgiError {
         CgiError { kind, offset: self.line_at, line: self.lines + 1, text: self.line.clone().into() }
     }

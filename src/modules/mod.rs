@@ -9,6 +9,7 @@ pub mod mod_access_compat;
 pub mod mod_actions;
 pub mod mod_alias;
 pub mod mod_allowmethods;
+pub mod mod_asis;
 pub mod mod_auth_basic;
 pub mod mod_auth_digest;
 pub mod mod_authn_anon;
@@ -41,6 +42,7 @@ pub mod mod_userdir;
 pub mod mod_version;
 pub mod mpm_event;
 mod require_line;
+mod script_head;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -62,6 +64,7 @@ pub static ALL: &[&Module] = &[
     &mod_actions::MODULE,
     &mod_alias::MODULE,
     &mod_allowmethods::MODULE,
+    &mod_asis::MODULE,
     &mod_auth_basic::MODULE,
     &mod_auth_digest::MODULE,
     &mod_authn_anon::MODULE,

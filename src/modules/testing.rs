@@ -106,7 +106,7 @@ fn handler(cx: &mut Cx<'_>) -> Verdict {
         return Verdict::Status(Status(404));
     }
     match cx.system().open(crate::system::path(&cx.req.filename)) {
-        Ok(file) => Verdict::Answer(Answer::Content(Content::File { file, stat, sendfile: false })),
+        Ok(file) => Verdict::Answer(Answer::Content(Content::File { file, skip: 0, stat, sendfile: false })),
         Err(_) => Verdict::Status(Status(404)),
     }
 }

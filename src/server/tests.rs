@@ -51,7 +51,7 @@ fn handler(cx: &mut Cx<'_>) -> Verdict {
     }
     match (cx.system().open(path(&name)), cx.system().stat(path(&name))) {
         (Ok(file), Ok(stat)) => {
-            Verdict::Answer(Answer::Content(Content::File { file, stat, sendfile: true }))
+            Verdict::Answer(Answer::Content(Content::File { file, skip: 0, stat, sendfile: true }))
         }
         _ => Verdict::Status(Status(404)),
     }

@@ -30,7 +30,9 @@ impl Exchange {
         let source = match content {
             Content::Empty => Piece::Bytes(Vec::new()),
             Content::Bytes(bytes) => Piece::Bytes(bytes),
-            Content::File { file, stat, sendfile } => Piece::File { file, at: 0, len: stat.size, sendfile },
+            Content::File { file, stat, skip, sendfile } => {
+                Piece::File { file, at: skip, len: stat.size.saturating_sub(skip), sendfile }
+            }
         };
         let mut filtered = Box::new(Filtered::new(chain, source));
         match filtered.first(&*step.engine.system, &mut request.notes) {

@@ -118,7 +118,7 @@ fn send(cx: &mut Cx<'_>, file: Opened, stat: Stat) -> Verdict {
         let name = cx.req.filename.clone();
         cx.note(format_args!("{name} is sent as it lies"));
     }
-    Verdict::Answer(Answer::Content(Content::File { file, stat, sendfile }))
+    Verdict::Answer(Answer::Content(Content::File { file, skip: 0, stat, sendfile }))
 }
 
 /// Last-Modified and ETag, as FileETag has them; gives back the time that was sent, in seconds.

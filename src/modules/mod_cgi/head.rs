@@ -2,6 +2,7 @@
 //! its failures.
 
 use super::{
+    super::script_head::{redirect, seconds, status_of, take_over},
     explain, log,
     script_log::{self, Said},
     suexec::{self, WRAPPED},
@@ -12,12 +13,11 @@ use crate::{
         Method, Status,
         cgi::{CgiHead, Note},
         conditional::{self, Conditions},
-        date, escape,
+        escape,
     },
     policy::suexec::WRAPPER,
 };
 use bstr::{BString, ByteSlice};
-use std::time::UNIX_EPOCH;
 
 /// The longest line of standard error in one entry of the log.
 const STDERR_LINE: usize = 8191;
@@ -53,7 +53,11 @@ pub(super) fn on_head(cx: &mut Cx<'_>, head: Result<Box<CgiHead>, CgiFault>) -> 
     if effective == Status::OK
         && let Some(location) = head.headers.get("Location")
     {
-        return redirect(cx, location);
+        if location.starts_with(b"/") {
+            return redirect(cx, location);
+        }
+        cx.note(format_args!("the program redirects to {location}"));
+        return Verdict::Status(Status::FOUND);
     }
     cx.req.status = effective;
     cx.req.status_line.clone_from(&head.status_line);
@@ -87,52 +91,6 @@ fn complain(cx: &mut Cx<'_>, head: &CgiHead, script: &[u8]) {
     }
 }
 
-/// Lays the program's fields over the answer's.
-fn take_over(cx: &mut Cx<'_>, head: &CgiHead) {
-    let now = seconds(cx);
-    let req = &mut *cx.req;
-    for (name, value) in head.err_headers.iter() {
-        if name.eq_ignore_ascii_case(b"Set-Cookie") {
-            req.err_headers_out.append(name, value);
-        } else if name.eq_ignore_ascii_case(b"ETag") {
-            // Unlike the other fields it does not go along when another URL answers.
-            req.headers_out.set(name, value);
-        } else {
-            req.err_headers_out.merge(name, value);
-        }
-    }
-    for (name, value) in head.headers.iter() {
-        req.headers_out.set(name, value);
-    }
-    if let Some(content_type) = &head.content_type {
-        req.content_type = Some(content_type.clone()).filter(|text| !text.is_empty());
-    }
-    if let Some(length) = &head.content_length
-        && req.env.contains("ap_trust_cgilike_cl")
-    {
-        req.headers_out.set("Content-Length", length);
-    }
-    if let Some(time) = head.last_modified {
-        req.headers_out.set("Last-Modified", date::format(time.min(now)));
-    }
-}
-
-/// The code that `Status` gave; what is no status at all is kept as the number it is, for the log,
-/// and leaves the server as a 500.
-fn status_of(head: &CgiHead) -> Option<Status> {
-    let invalid = head.notes.iter().rev().find_map(|note| match note {
-        Note::Status(value, _) if head.status_line.is_none() => Some(value),
-        _ => None,
-    });
-    match invalid {
-        Some(value) if head.status == Some(Status::INTERNAL_SERVER_ERROR) => {
-            let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            Some(Status(value[..digits].to_str().ok().and_then(|code| code.parse().ok()).unwrap_or(0)))
-        }
-        _ => head.status,
-    }
-}
-
 fn conditional(cx: &Cx<'_>, head: &CgiHead) -> Option<Status> {
     if cx.req.no_local_copy {
         return None;
@@ -144,25 +102,6 @@ fn conditional(cx: &Cx<'_>, head: &CgiHead) -> Option<Status> {
         modified: head.last_modified.map(|time| time.min(seconds(cx))),
         now: seconds(cx),
     })
-}
-
-fn seconds(cx: &Cx<'_>) -> i64 {
-    let since = cx.req.started.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// `Location`: a path of this server is answered at once, as a GET; all else is for the client.
-fn redirect(cx: &mut Cx<'_>, location: &[u8]) -> Verdict {
-    if !location.starts_with(b"/") {
-        cx.note(format_args!("the program redirects to {}", location.as_bstr()));
-        return Verdict::Status(Status::FOUND);
-    }
-    let mut next = cx.req.redirect_to(location, &cx.worker.base(cx.req.server));
-    next.method = Method::Get;
-    next.method_name = "GET".into();
-    next.headers_in.remove("Content-Length");
-    next.content_type.clone_from(&cx.req.content_type);
-    Verdict::Become(next)
 }
 
 /// Each line of standard error becomes an entry of the log.
