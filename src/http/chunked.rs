@@ -167,6 +167,19 @@ fn error(status: Status, text: &[u8]) -> Box<BadRequest> {
     Box::new(bad)
 }
 
+/// A piece of a body as it goes on the wire: one chunk, or as it is.
+pub fn framed(bytes: &[u8], chunked: bool) -> Vec<u8> {
+    let mut piece = Vec::with_capacity(bytes.len() + 16);
+    if chunked {
+        chunk_head(&mut piece, bytes.len() as u64);
+    }
+    piece.extend_from_slice(bytes);
+    if chunked {
+        piece.extend_from_slice(CHUNK_END);
+    }
+    piece
+}
+
 /// The size line of a chunk to be sent; the data and [`CHUNK_END`] follow. `size` must not be 0.
 pub fn chunk_head(out: &mut Vec<u8>, size: u64) {
     out.extend_from_slice(format!("{size:x}\r\n").as_bytes());

@@ -7,7 +7,7 @@ use crate::{
         filter::{Chain, Filtered},
         request::Request,
     },
-    http::chunked::{CHUNK_END, LAST_CHUNK, chunk_head},
+    http::chunked::{LAST_CHUNK, framed},
 };
 
 /// What came out of the filters first.
@@ -109,14 +109,7 @@ fn hand_out(bytes: &[u8], chunked: bool, sent: &mut Sent, step: &mut Step<'_, '_
     if bytes.is_empty() {
         return;
     }
-    let mut piece = Vec::with_capacity(bytes.len() + 16);
-    if chunked {
-        chunk_head(&mut piece, bytes.len() as u64);
-    }
-    piece.extend_from_slice(bytes);
-    if chunked {
-        piece.extend_from_slice(CHUNK_END);
-    }
+    let piece = framed(bytes, chunked);
     sent.body += bytes.len() as u64;
     sent.total += piece.len() as u64;
     step.out.pieces.push(Piece::Bytes(piece));

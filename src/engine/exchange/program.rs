@@ -13,7 +13,7 @@ use crate::{
     },
     http::{
         cgi::{CgiError, CgiErrorKind, CgiHead, Scan, Scanner},
-        chunked::{CHUNK_END, LAST_CHUNK, chunk_head},
+        chunked::{LAST_CHUNK, framed},
     },
 };
 use std::time::Duration;
@@ -395,14 +395,7 @@ impl Program {
         if bytes.is_empty() {
             return;
         }
-        let mut piece = Vec::with_capacity(bytes.len() + 16);
-        if chunked {
-            chunk_head(&mut piece, bytes.len() as u64);
-        }
-        piece.extend_from_slice(bytes);
-        if chunked {
-            piece.extend_from_slice(CHUNK_END);
-        }
+        let piece = framed(bytes, chunked);
         self.body += bytes.len() as u64;
         self.total += piece.len() as u64;
         self.unsent += piece.len() as u64;
