@@ -2,16 +2,16 @@
 
 use super::config::Origin;
 use crate::{
-    engine::{Module, urls::APACHE_VERSION},
+    engine::{
+        Module,
+        urls::{APACHE_VERSION, MODULE_MAGIC},
+    },
     policy::{
         Directive, Scope,
         table::{Table, Tables},
     },
 };
 use std::fmt::Write;
-
-/// MMN of the Apache version that rachis behaves as; `<IfVersion>` and configure scripts go by it.
-const MODULE_MAGIC_NUMBER: &str = "20120211:142";
 
 /// `-v`. The second line names what was built when: no clock reading, so that builds are the same.
 pub fn version() -> String {
@@ -26,7 +26,7 @@ pub fn settings(origin: &Origin) -> String {
     let mut text = version();
     let engine = "PCRE2";
     let rest = [
-        format!("Server's Module Magic Number: {MODULE_MAGIC_NUMBER}"),
+        format!("Server's Module Magic Number: {MODULE_MAGIC}"),
         format!("Server loaded:  {engine}"),
         format!("Compiled using: {engine}"),
         format!("Architecture:   {}-bit", usize::BITS),

@@ -40,9 +40,12 @@ pub fn die(
 ) -> After {
     let failed_before = request.status != Status(200);
     if failed_before {
+        // A status that was set ahead, of a redirect that a rule took back, was no failure.
+        let document = request.prev.as_ref().is_some_and(|prev| prev.status != Status(200));
+        let also = document.then_some(status);
         let mut first = first_error(request, status);
-        first.document_failed = Some(status);
-        return After::Done(send(engine, worker, first, Some(status)));
+        first.document_failed = also;
+        return After::Done(send(engine, worker, first, also));
     }
     request.status = status;
     if status.drops_connection() {

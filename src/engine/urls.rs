@@ -83,6 +83,23 @@ fn configured_port(engine: &Engine, server: usize) -> Option<u16> {
     address.or(main.port.value().copied())
 }
 
+/// Whether a host and a port are those of the request's server (ap_matches_request_vhost): its names
+/// belong to its own port alone, the hosts of its addresses to theirs.
+pub fn is_own(engine: &Engine, request: &Request, host: &[u8], port: u16) -> bool {
+    let server = &engine.policy.servers[request.server];
+    let core = server.core();
+    let listed = server.addresses.iter().any(|named| {
+        named.address.port.is_none_or(|own| own == port) && named.host.eq_ignore_ascii_case(host)
+    });
+    if listed || configured_port(engine, request.server) != Some(port) {
+        return listed;
+    }
+    let main = engine.policy.main().core();
+    let name = core.name.value().or(main.name.value()).cloned().unwrap_or_else(|| fallback(request));
+    name.eq_ignore_ascii_case(host)
+        || core.aliases.iter().any(|alias| crate::policy::strmatch::strcasecmp_match(host, &alias.value))
+}
+
 /// An absolute URL for a path of this server (ap_construct_url).
 pub fn construct_url(engine: &Engine, request: &Request, path: &[u8]) -> BString {
     let (name, port) = (server_name(engine, request), server_port(engine, request));
@@ -132,6 +149,9 @@ pub fn trace_enabled(engine: &Engine, request: &Request) -> bool {
 
 /// The module interface that rachis stands for: MODULE_MAGIC_NUMBER_MAJOR.
 pub const MODULE_MAGIC_NUMBER: u32 = 20_120_211;
+
+/// The same with its MODULE_MAGIC_NUMBER_MINOR, as mod_rewrite and `-V` write it.
+pub const MODULE_MAGIC: &str = "20120211:142";
 
 /// DocumentRoot of the request's server (ap_document_root).
 pub fn document_root(engine: &Engine, request: &Request) -> BString {

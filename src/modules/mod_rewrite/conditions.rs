@@ -83,8 +83,19 @@ fn holds(cx: &mut Cx<'_>, scene: &mut Scene, condition: &Condition, input: &BStr
         Test::Expr(parsed) => {
             let capture = scene.condition.clone().map(|c| expr::Captures::of(c.subject, c.groups));
             let mut captures = capture.unwrap_or_default();
-            match expr::eval(parsed, cx, &mut captures) {
-                Ok(holds) => holds,
+            let before = condition.flags.no_vary.then(|| cx.req.headers_out.clone());
+            let result = expr::eval(parsed, cx, &mut captures);
+            if let Some(before) = before {
+                cx.req.headers_out = before;
+            }
+            match result {
+                Ok(holds) => {
+                    let (subject, groups) = captures.into_parts();
+                    if !groups.is_empty() {
+                        scene.condition = Some(Capture { subject, groups });
+                    }
+                    holds
+                }
                 Err(error) => {
                     let text = condition.pattern.clone();
                     cx.log(3, "", format_args!("RewriteCond: expr '{text}' evaluation failed: {error}"));

@@ -26,7 +26,6 @@ impl Options {
     pub const MERGE_BASE: Options = Options(1 << 7);
     pub const IGNORE_CONTEXT: Options = Options(1 << 8);
     pub const LEGACY_PREFIX: Options = Options(1 << 9);
-    pub const LONG_URL: Options = Options(1 << 10);
 
     /// Whether all of these are among them.
     pub fn has(self, other: Options) -> bool {
@@ -172,7 +171,6 @@ pub fn options(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
         b"mergebase" => Options::MERGE_BASE,
         b"ignorecontextinfo" => Options::IGNORE_CONTEXT,
         b"legacyprefixdocroot" => Options::LEGACY_PREFIX,
-        b"longurloptimization" => Options::LONG_URL,
         lower if lower.starts_with(b"maxredirects=") => {
             let text = "AH00664: RewriteOptions: MaxRedirects option has been removed in favor of the global LimitInternalRecursion directive and will be ignored.";
             let warning = Diagnostic::warning("RX0740", args.at(0), "MaxRedirects has no effect");

@@ -1,6 +1,6 @@
 //! Texts with `$1`, `%1`, `%{VARIABLE}` and `${map:key|default}` in them: Apache's `do_expand`.
 
-use super::{flags::Escape, maps};
+use super::{flags::Escape, maps, rules::Trust};
 use crate::{
     engine::{Cx, LookedUp, Request, urls},
     http::Status,
@@ -40,7 +40,7 @@ pub struct Scene {
     /// Status of a redirect.
     pub status: Status,
     /// Whether the path may be a file's name if its first directory exists.
-    pub prefix_stat: bool,
+    pub trust: Trust,
     /// `[DPI]`: what stood behind the file's name is gone.
     pub path_info_gone: bool,
 }
@@ -56,7 +56,7 @@ impl Scene {
             condition: None,
             vary: BString::default(),
             status: Status(302),
-            prefix_stat: true,
+            trust: Trust::Any,
             path_info_gone: false,
         }
     }
@@ -213,6 +213,7 @@ pub fn variable(cx: &mut Cx<'_>, scene: &mut Scene, name: &[u8]) -> BString {
         [b'H', b'T', b'T', b'P', b':', name @ ..] => header(cx, scene, name),
         [b'S', b'S', b'L', b':', ..] => None,
         [b'L', b'A', b'-', kind @ (b'U' | b'F'), b':', name @ ..] => look_ahead(cx, scene, *kind, name),
+        b"API_VERSION" => Some(urls::MODULE_MAGIC.into()),
         b"SERVER_ADDR" => Some(cx.req.conn.local.ip().to_canonical().to_string().into()),
         b"REQUEST_FILENAME" | b"SCRIPT_FILENAME" => Some(scene.path.clone()),
         b"PATH_INFO" => Some(cx.req.path_info.clone()),

@@ -103,7 +103,7 @@ fn cut(text: &[u8]) -> Result<Vec<NameAndValue<'_>>, String> {
             None => (flag, &b""[..]),
         }
     });
-    Ok(flags.take_while(|(name, _)| !name.is_empty()).collect())
+    Ok(flags.collect())
 }
 
 /// Reads the flags of a rule.
@@ -138,18 +138,21 @@ pub fn of_condition(text: &[u8]) -> Result<CondFlags, String> {
 impl Flags {
     fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), String> {
         match name.to_ascii_lowercase().as_slice() {
-            b"b" => {
+            b"b" | b"backrefescaping" => {
                 let escape = self.escape.get_or_insert_default();
                 if !value.is_empty() {
                     escape.only = Some(value.into());
                 }
             }
             b"bctls" => self.escape.get_or_insert_default().controls = true,
+            b"bne" if value.is_empty() => {
+                return Err("flag 'BNE' wants a list of characters (i.e. [BNE=...])".to_owned());
+            }
             b"bne" => self.escape.get_or_insert_default().except = value.into(),
-            b"bnp" | b"backrefnoplus" => self.escape.get_or_insert_default().no_plus = true,
+            b"bnp" => self.escape.get_or_insert_default().no_plus = true,
             b"chain" | b"c" => self.chain = true,
             b"cookie" | b"co" => self.cookies.push(value.into()),
-            b"dpi" | b"discardpath" => self.discard_path_info = true,
+            b"dpi" | b"discardpath" | b"discardpathinfo" => self.discard_path_info = true,
             b"env" | b"e" => self.env.push(value.into()),
             b"end" => self.end = true,
             b"forbidden" | b"f" => self.end_with(Status(403)),
@@ -169,7 +172,9 @@ impl Flags {
             b"skip" | b"s" => self.skip = number(value).unwrap_or(0),
             b"type" | b"t" => self.kind = Some(value.into()),
             b"unsafeallow3f" => self.unsafe_allow_3f = true,
-            b"unsafeprefixstat" | b"unsafeprefixstatus" => self.unsafe_prefix_stat = true,
+            b"unsafeprefixstat" => self.unsafe_prefix_stat = true,
+            // Only Windows has the paths that it is about.
+            b"unc" => {}
             _ => return Err(format!("unknown flag '{}'", name.as_bstr())),
         }
         Ok(())

@@ -138,10 +138,13 @@ pub fn condition(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
         Some(rest) => (true, rest),
         None => (false, pattern.as_slice()),
     };
-    let test = test(place, &input, pattern, flags)?;
-    let blind = !matches!(test, Test::Regex(_) | Test::Text(..));
+    // Apache complains before it compiles an expression, and of what follows a comparison's name.
+    let is_expr = input.eq_ignore_ascii_case(b"expr");
+    let tested = if is_expr { None } else { Some(test(place, &input, pattern, flags)?) };
+    let blind = tested.as_ref().is_none_or(|test| !matches!(test, Test::Regex(_) | Test::Text(..)));
     if flags.nocase && blind {
         let (file, number) = place.describe(args.span);
+        let pattern = if matches!(tested, Some(Test::Number(..))) { &pattern[3..] } else { pattern };
         let text = format!(
             "AH00665: RewriteCond: NoCase option for non-regex pattern '{}' is not supported and will be ignored. ({file}:{number})",
             pattern.as_bstr()
@@ -150,6 +153,10 @@ pub fn condition(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
             Diagnostic::warning("RX0744", args.span, "letter case does not matter to this condition");
         place.warn(warning.with_apache(Apache::Plain(text)).logged_by("rewrite"));
     }
+    let test = match tested {
+        Some(test) => test,
+        None => test(place, &input, pattern, flags)?,
+    };
     let condition = Condition { input, pattern: written, test, negated, flags, at: args.span };
     rules(place).pending.push(condition);
     Ok(())
@@ -167,7 +174,13 @@ fn test(place: &Place<'_, '_>, input: &[u8], pattern: &[u8], flags: CondFlags) -
     }
     let number = |text: &[u8]| crate::modules::core::leading_number(text.trim_start());
     let text = |order, text: &[u8]| Test::Text(order, if text == b"\"\"" { b"" } else { text }.into());
+    // Without an operand these are regular expressions.
+    let bare = matches!(pattern, b"-lt" | b"-le" | b"-gt" | b"-ge" | b"-eq" | b"-ne" | b"<" | b">");
     Ok(match pattern {
+        _ if bare => {
+            let regex = place.regex(pattern, flags.nocase);
+            Test::Regex(regex.map_err(|error| bad_regex("RewriteCond", pattern, &error))?)
+        }
         [b'-', kind @ (b'f' | b's' | b'd' | b'x')] => Test::File(*kind),
         [b'-', b'h' | b'l' | b'L'] => Test::File(b'l'),
         [b'-', kind @ (b'U' | b'F')] => Test::LookUp(*kind),

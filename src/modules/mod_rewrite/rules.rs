@@ -11,7 +11,7 @@ use crate::{
     diag::Span,
     engine::{Cx, urls},
     http::Status,
-    policy::{SaidExt, regex::Regex},
+    policy::regex::Regex,
 };
 use bstr::{BString, ByteSlice};
 use std::sync::Arc;
@@ -205,7 +205,8 @@ fn substitute(cx: &mut Cx<'_>, scene: &mut Scene, rule: &Rule, made: BString) ->
     let directory = scene.directory.clone();
     let place = directory.as_deref();
     scene.path = made;
-    scene.prefix_stat = rule.flags.unsafe_prefix_stat || !begins_unsafe(&rule.output);
+    let trust = if rule.flags.unsafe_prefix_stat { Trust::Any } else { Trust::of(&rule.output) };
+    scene.trust = trust;
     if directory.is_some() && rule.flags.discard_path_info {
         scene.path_info_gone = true;
         cx.req.path_info = BString::default();
@@ -219,6 +220,9 @@ fn substitute(cx: &mut Cx<'_>, scene: &mut Scene, rule: &Rule, made: BString) ->
         scene.path = whole;
     }
     if rule.flags.proxy {
+        if absolute.is_none() {
+            scene.path = urls::construct_url(cx.engine, cx.req, &scene.path);
+        }
         return Step::Proxy;
     }
     if rule.flags.redirect {
@@ -228,12 +232,12 @@ fn substitute(cx: &mut Cx<'_>, scene: &mut Scene, rule: &Rule, made: BString) ->
             scene.path = urls::construct_url(cx.engine, cx.req, &path);
         }
         log(cx, 2, place, format_args!("explicitly forcing redirect with {}", scene.path));
-        scene.status = rule.flags.status;
+        stays(cx, scene, rule);
         return Step::Changed;
     }
     reduce(cx, scene);
     if absolute_length(&scene.path).is_some() {
-        scene.status = rule.flags.status;
+        stays(cx, scene, rule);
         log(
             cx,
             2,
@@ -246,9 +250,36 @@ fn substitute(cx: &mut Cx<'_>, scene: &mut Scene, rule: &Rule, made: BString) ->
     Step::Changed
 }
 
-/// Whether a substitution begins with what comes from the request.
-fn begins_unsafe(output: &[u8]) -> bool {
-    matches!(output, [b'$' | b'%', b'0'..=b'9' | b'{', ..])
+/// The status of a redirect stays, even if a later rule makes a path of this server of the URL.
+fn stays(cx: &mut Cx<'_>, scene: &mut Scene, rule: &Rule) {
+    scene.status = rule.flags.status;
+    cx.req.status = rule.flags.status;
+}
+
+/// Which paths may be names of files outside of DocumentRoot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// All: `[UnsafePrefixStat]`, or no rule made the path.
+    Any,
+    /// Those whose first component is this, as the rule has it in so many letters. A request must
+    /// not choose the directory.
+    First(BString),
+}
+
+impl Trust {
+    fn of(output: &[u8]) -> Trust {
+        let written = output.strip_prefix(b"/").unwrap_or_default();
+        let end = written.find_byteset(b"/$%\\?").unwrap_or(written.len());
+        Trust::First(written[..end].into())
+    }
+
+    /// Whether a path, of one leading slash, may be one.
+    pub fn allows(&self, path: &[u8]) -> bool {
+        let Trust::First(first) = self else { return true };
+        let rest = path.strip_prefix(b"/").unwrap_or(path);
+        let end = rest.find_byte(b'/').unwrap_or(rest.len());
+        !first.is_empty() && rest[..end] == **first
+    }
 }
 
 /// Schemes that make a substitution a URL of another server, and whether they have queries.
@@ -331,21 +362,12 @@ fn reduce(cx: &mut Cx<'_>, scene: &mut Scene) {
         Some(at) => (&authority[..at], authority[at + 1..].to_str().ok().and_then(|port| port.parse().ok())),
         None => (authority, Some(if own == "https://" { 443 } else { 80 })),
     };
-    if port != Some(urls::server_port(cx.engine, cx.req)) || !is_own_host(cx, host) {
+    if !port.is_some_and(|port| urls::is_own(cx.engine, cx.req, host, port)) {
         return;
     }
     let path = if path.is_empty() { BString::from("/") } else { path.into() };
     cx.req.notes.set(note::REDUCED, path.clone());
     scene.path = path;
-}
-
-/// Whether this server goes by that name.
-fn is_own_host(cx: &Cx<'_>, host: &[u8]) -> bool {
-    let core = cx.core_server();
-    let is = |name: &BString| name.eq_ignore_ascii_case(host);
-    core.name.value().is_some_and(is)
-        || core.aliases.iter().any(|alias| crate::policy::strmatch::strcasecmp_match(host, &alias.value))
-        || (core.name.is_none() && is(&urls::server_name(cx.engine, cx.req)))
 }
 
 /// `E=name:value`, `E=!name`.

@@ -11,7 +11,7 @@ use crate::{
     diag::Span,
     engine::{Cx, Verdict, urls},
     http::{Status, escape},
-    policy::SaidExt,
+    policy::{SaidExt, place::server_root_relative},
     system,
 };
 use bstr::{BString, ByteSlice};
@@ -30,18 +30,21 @@ pub fn translate(cx: &mut Cx<'_>) -> Verdict {
     let query = cx.req.args.clone();
     match rules::apply(cx, &mut scene, &server.rules.list) {
         Outcome::Unchanged => Verdict::Declined,
-        Outcome::Ends(status) => Verdict::Status(status),
-        Outcome::Proxy(at) => proxy(cx, at),
-        Outcome::Changed { at, .. } if odd_query(cx, query.as_ref()) => {
+        Outcome::Ends(status) => ends(cx, status),
+        Outcome::Proxy(at) => proxy(cx, &scene, "AH00669", at),
+        Outcome::Changed { escaped, at, .. } if odd_query(cx, &scene, escaped, query.as_ref()) => {
             cx.log(
                 3,
                 "AH10410",
                 format_args!("Rewritten query string contains control characters or spaces"),
             );
             cx.because(at, format_args!("the query has blanks or control characters"));
-            Verdict::Status(Status(403))
+            ends(cx, Status(403))
         }
         Outcome::Changed { pass_through: true, .. } => {
+            if absolute_length(&scene.path).is_some() {
+                cx.req.status = Status(200);
+            }
             cx.req.uri = scene.path;
             Verdict::Declined
         }
@@ -52,8 +55,17 @@ pub fn translate(cx: &mut Cx<'_>) -> Verdict {
     }
 }
 
-/// Whether the rules made a query of what may not stand in one.
-pub fn odd_query(cx: &Cx<'_>, before: Option<&BString>) -> bool {
+/// The request ends with a status; that of a redirect before is forgotten.
+pub fn ends(cx: &mut Cx<'_>, status: Status) -> Verdict {
+    cx.req.status = Status(200);
+    Verdict::Status(status)
+}
+
+/// Whether the rules made a query of what may not stand in one; that of a redirect is escaped.
+pub fn odd_query(cx: &Cx<'_>, scene: &Scene, escaped: bool, before: Option<&BString>) -> bool {
+    if !escaped && absolute_length(&scene.path).is_some() {
+        return false;
+    }
     let odd = |args: &BString| args.iter().any(|byte| byte.is_ascii_control() || *byte == b' ');
     cx.req.args.as_ref().is_some_and(|args| Some(args) != before && odd(args))
 }
@@ -68,15 +80,15 @@ fn name_script(cx: &mut Cx<'_>) {
 }
 
 /// `[P]`: what Apache does without mod_proxy.
-pub fn proxy(cx: &mut Cx<'_>, at: Span) -> Verdict {
-    let uri = cx.req.uri.clone();
+pub fn proxy(cx: &mut Cx<'_>, scene: &Scene, number: &'static str, at: Span) -> Verdict {
+    let url = &scene.path;
     cx.log(
         3,
-        "AH00669",
-        format_args!("attempt to make remote request from mod_rewrite without proxy enabled: {uri}"),
+        number,
+        format_args!("attempt to make remote request from mod_rewrite without proxy enabled: proxy:{url}"),
     );
     cx.because(at, format_args!("[P] needs mod_proxy"));
-    Verdict::Status(Status(403))
+    ends(cx, Status(403))
 }
 
 /// The client is sent to another URL.
@@ -98,31 +110,44 @@ pub fn redirect(
     }
     cx.because(at, format_args!("this rule sends the client to {url}"));
     cx.req.headers_out.set("Location", url);
-    Verdict::Status(if scene.status.is_redirect() { scene.status } else { Status(302) })
+    ends(cx, if scene.status.is_redirect() { scene.status } else { Status(302) })
 }
 
-/// The path of a URL escaped; scheme and host stay.
+/// The path of a URL escaped; scheme and host stay. A URL of ldap has up to four parts behind
+/// question marks.
 fn escape_absolute(url: &[u8], scheme: usize) -> BString {
     let (head, rest) = url.split_at(scheme);
+    if !head.ends_with(b"/") {
+        return [head, &escape::uri(rest)].concat().into();
+    }
     let end = rest.find_byte(b'/').unwrap_or(rest.len());
     let (host, path) = rest.split_at(end);
-    [head, host, &escape::uri(path)].concat().into()
+    if !head.eq_ignore_ascii_case(b"ldap://") {
+        return [head, host, &escape::uri(path)].concat().into();
+    }
+    let parts: Vec<BString> = path.splitn(5, |&byte| byte == b'?').map(escape::uri).collect();
+    [head, host, &bstr::join("?", parts)].concat().into()
 }
 
 /// The path is a file's name, or a URL below DocumentRoot.
 fn file(cx: &mut Cx<'_>, scene: Scene, options: Options, at: Span) -> Verdict {
     let path = scene.path;
+    let extra = path.iter().take_while(|&&byte| byte == b'/').count().saturating_sub(1);
+    let path = BString::from(&path[extra..]);
     if !path.starts_with(b"/") {
         cx.because(at, format_args!("{path} is neither a URL nor a path"));
         return Verdict::Status(Status(400));
     }
     let reduced = !options.has(Options::LEGACY_PREFIX) && cx.req.notes.contains(note::REDUCED);
     let root = urls::document_root(cx.engine, cx.req);
-    let trusted = scene.prefix_stat || urls::below(&root, &path).is_some();
-    cx.req.filename = match trusted && !reduced && first_exists(cx, &path) {
+    let trusted = scene.trust.allows(&path) || urls::below(&root, &path).is_some();
+    let whole: BString = match trusted && !reduced && first_exists(cx, &path) {
         true => path,
         false => [root.as_slice(), &path].concat().into(),
     };
+    // Sections for directories go by the name: `..` must not hide which directory it is in.
+    let dots = whole.split(|&byte| byte == b'/').any(|part| matches!(part, b"." | b".."));
+    cx.req.filename = if dots { server_root_relative(b"", &whole) } else { whole };
     cx.because(at, format_args!("this leads to {}", cx.req.filename.clone()));
     Verdict::Ok
 }

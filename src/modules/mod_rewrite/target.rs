@@ -38,8 +38,17 @@ pub fn fixup(cx: &mut Cx<'_>) -> Verdict {
     let mut scene = Scene::new(before.clone(), Some(directory.clone()));
     match rules::apply(cx, &mut scene, &dir.rules.list) {
         Outcome::Unchanged => Verdict::Declined,
-        Outcome::Ends(status) => Verdict::Status(status),
-        Outcome::Proxy(at) => server::proxy(cx, at),
+        Outcome::Ends(status) => server::ends(cx, status),
+        Outcome::Proxy(at) => server::proxy(cx, &scene, "AH10160", at),
+        Outcome::Changed { escaped, at, .. } if server::odd_query(cx, &scene, escaped, query.as_ref()) => {
+            cx.log(
+                3,
+                "AH10411",
+                format_args!("Rewritten query string contains control characters or spaces"),
+            );
+            cx.because(at, format_args!("the query has blanks or control characters"));
+            server::ends(cx, Status(403))
+        }
         Outcome::Changed { escaped, at, .. } => match absolute_length(&scene.path) {
             Some(scheme) => {
                 below_base(cx, dir, directory, &mut scene, scheme);

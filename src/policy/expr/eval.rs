@@ -115,6 +115,11 @@ impl Captures {
         Captures { source: source.into(), groups }
     }
 
+    /// What was matched, and its groups.
+    pub fn into_parts(self) -> (BString, regex::Groups) {
+        (self.source, self.groups)
+    }
+
     /// The bytes of group `n`; empty when it took no part.
     pub fn get(&self, n: usize) -> &[u8] {
         regex::group(&self.source, &self.groups, n)
