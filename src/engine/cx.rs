@@ -149,6 +149,18 @@ impl<'a> Cx<'a> {
         self.look_up(sub)
     }
 
+    /// What another entry of the directory of this request's file would come to, by its name
+    /// (ap_sub_req_lookup_dirent): its URL and file name are those of the request with this last
+    /// component.
+    pub fn look_up_entry(&mut self, name: &[u8]) -> LookedUp {
+        let url = self.absolute_url(&crate::http::escape::uri(name));
+        let mut sub = self.sub_request(&url);
+        let end = self.req.filename.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+        sub.filename = [&self.req.filename[..end], name].concat().into();
+        sub.cursor = super::decide::Cursor::at(Phase::Storage);
+        self.look_up(sub)
+    }
+
     fn absolute_url(&self, url: &[u8]) -> Vec<u8> {
         if url.starts_with(b"/") {
             return url.to_vec();
