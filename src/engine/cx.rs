@@ -1,9 +1,10 @@
 //! What a hook sees: the request, the settings that hold for it, the world, the record.
 
 use super::{
+    answer::Progress,
     decide::Engine,
     module::{Phase, Verdict},
-    request::{LogEntry, Request},
+    request::{LogEntry, Main, Request},
     trace::Trace,
     worker::Worker,
 };
@@ -12,7 +13,7 @@ use crate::{
     policy::{Conf, Config, CoreDir, CoreServer, server::Server},
     system::System,
 };
-use std::fmt;
+use std::{fmt, rc::Rc};
 
 /// What a hook sees.
 #[derive(Debug)]
@@ -161,6 +162,27 @@ impl<'a> Cx<'a> {
         self.look_up(sub)
     }
 
+    /// Runs a request that was found, as a part of this one's content (ap_run_sub_req): what comes of
+    /// it is for the exchange to perform. One that fails has [`Request::ended`] and its status.
+    pub fn run_part(&mut self, mut part: Box<Request>) -> Progress {
+        part.cursor = super::decide::Cursor::at(Phase::Filter);
+        // What its look-up logged is this request's already.
+        part.log.clear();
+        part.main = Some(self.as_main());
+        self.engine.decide(self.worker, part, self.trace)
+    }
+
+    /// What a part of its content knows of this request.
+    pub fn as_main(&self) -> Rc<Main> {
+        let req = &*self.req;
+        Rc::new(Main {
+            filename: req.filename.clone(),
+            env: req.env.clone(),
+            mtime_ns: req.stat.map(|stat| stat.mtime_ns),
+            main: req.main.clone(),
+        })
+    }
+
     fn absolute_url(&self, url: &[u8]) -> Vec<u8> {
         if url.starts_with(b"/") {
             return url.to_vec();
@@ -176,6 +198,7 @@ impl<'a> Cx<'a> {
         let mut sub = self.req.for_url(url, &base);
         sub.env = self.req.env.clone();
         sub.is_sub = true;
+        sub.protocol = "INCLUDED".into();
         sub.method = crate::http::Method::Get;
         sub.method_name = "GET".into();
         sub.parent_conf = Some(self.req.conf.id);
@@ -185,7 +208,7 @@ impl<'a> Cx<'a> {
 
     fn look_up(&mut self, mut sub: Box<Request>) -> LookedUp {
         let limit = super::log::sub_request_limit(&self.engine.policy);
-        if self.trace.depth >= limit {
+        if self.trace.depth + self.req.mains().count() >= limit {
             self.req.log.push(super::log::too_many_look_ups(limit));
             sub.status = crate::http::Status::INTERNAL_SERVER_ERROR;
             return LookedUp::Answered(sub);

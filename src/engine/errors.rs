@@ -38,6 +38,12 @@ pub fn die(
     status: Status,
     trace: &mut Trace,
 ) -> After {
+    if request.is_sub {
+        // Who asked for it says what becomes of that.
+        request.status = status;
+        request.ended = true;
+        return After::Done(Decision { request, answer: Answer::Content(Content::Empty) });
+    }
     let failed_before = request.status != Status(200);
     if failed_before {
         // A status that was set ahead, of a redirect that a rule took back, was no failure.

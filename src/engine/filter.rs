@@ -3,9 +3,11 @@
 //!
 //! Hooks of the filter phase choose filters by name with [`Cx::add_output_filter`]. When the head of
 //! the answer is made, each is asked in order whether it works on this answer; it may change header
-//! fields then. Those that do are transformers without any I/O, which get the content piece by piece.
+//! fields then. Those that do get the content piece by piece: a [`Transform`] makes bytes of bytes, a
+//! [`Compose`] may want the answers of other requests in between, which the exchange then runs.
 
 use super::{
+    answer::{Content, Progress},
     cx::Cx,
     decide::Engine,
     exchange::Piece,
@@ -13,7 +15,7 @@ use super::{
     trace::Trace,
     worker::Worker,
 };
-use crate::{diag::Span, system::System};
+use crate::diag::Span;
 use bstr::{BString, ByteSlice};
 use std::{fmt, io};
 
@@ -49,7 +51,16 @@ pub struct Filter {
 
 /// Looks at an answer and its head, changes header fields, and gives what the content is to pass
 /// through; `None` if the filter stands aside.
-pub type Start = fn(&mut Cx<'_>, &Chosen, Coming) -> Option<Box<dyn Transform>>;
+pub type Start = fn(&mut Cx<'_>, &Chosen, Coming) -> Option<Link>;
+
+/// A part of the chain that a content passes.
+#[derive(Debug)]
+pub enum Link {
+    /// It makes bytes of bytes, whatever the request.
+    Transform(Box<dyn Transform>),
+    /// It puts the content together with the answers of other requests.
+    Compose(Box<dyn Compose>),
+}
 
 /// What is known of the content that a filter will get.
 #[derive(Clone, Copy, Debug)]
@@ -91,9 +102,34 @@ pub trait Transform: fmt::Debug {
     }
 }
 
-/// The filters that work on an answer, in order.
-#[derive(Debug)]
-pub struct Chain(Vec<Box<dyn Transform>>);
+/// A content that is put together: where its filter finds that the answer of another request is to
+/// stand, it says so and keeps what comes behind it until that answer is in place.
+pub trait Compose: fmt::Debug {
+    /// Takes a piece; what is ready goes to `out`. If a part is wanted the rest of the piece is kept.
+    fn take(&mut self, cx: &mut Cx<'_>, bytes: &[u8], out: &mut Vec<u8>) -> Option<Progress>;
+
+    /// The part that was wanted is in place, or failed: then `part` has [`Request::ended`] and the
+    /// status. Goes on with what was kept.
+    fn resume(&mut self, cx: &mut Cx<'_>, part: Box<Request>, out: &mut Vec<u8>) -> Option<Progress>;
+
+    /// The content is complete: the rest goes to `out`.
+    fn end(&mut self, cx: &mut Cx<'_>, out: &mut Vec<u8>) -> Option<Progress>;
+}
+
+/// The filters that work on an answer, in order. At most one of them composes: a second one would
+/// find nothing that the first has left.
+#[derive(Debug, Default)]
+pub struct Chain {
+    links: Vec<Link>,
+    /// How many of them were told that the content is complete.
+    ended: usize,
+    /// The content is complete.
+    ending: bool,
+    /// The link that wants a part, until it is in place.
+    waiting: Option<usize>,
+    /// The part, until it is asked for.
+    wanted: Option<Progress>,
+}
 
 impl Chain {
     /// Asks the chosen filters; `None` if none of them works on this answer.
@@ -105,61 +141,122 @@ impl Chain {
     ) -> Option<Chain> {
         let mut chosen = std::mem::take(&mut request.filters);
         chosen.sort_by_key(|filter| filter.kind);
-        let mut chain = Vec::new();
+        let mut links = Vec::new();
         for filter in &chosen {
             let mut trace = Trace::off();
             let started = engine
                 .with_cx(worker, request, "mod_filter", &mut trace, |cx| (filter.start)(cx, filter, coming));
-            if let Some(transform) = started {
-                chain.push(transform);
+            let composes = |link: &Link| matches!(link, Link::Compose(_));
+            if let Some(link) = started
+                && !(composes(&link) && links.iter().any(composes))
+            {
+                links.push(link);
                 // How long its output will be is not known.
                 coming.length = u64::MAX;
             }
         }
-        (!chain.is_empty()).then_some(Chain(chain))
+        (!links.is_empty()).then_some(Chain { links, ..Chain::default() })
     }
 
-    /// A piece passes through.
+    /// A piece passes through. Only given while nothing is waited for.
     ///
     /// # Errors
     /// A filter cannot go on.
-    pub fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-        pass(&mut self.0, bytes, out)
+    pub fn take(&mut self, cx: &mut Cx<'_>, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        self.pass(cx, 0, bytes, out)
     }
 
     /// The content is complete.
     ///
     /// # Errors
     /// A filter cannot go on.
-    pub fn end(&mut self, notes: &mut Table, out: &mut Vec<u8>) -> io::Result<()> {
-        let mut rest = self.0.as_mut_slice();
-        while let Some((first, after)) = rest.split_first_mut() {
+    pub fn end(&mut self, cx: &mut Cx<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+        self.ending = true;
+        while self.waiting.is_none()
+            && let Some(link) = self.links.get_mut(self.ended)
+        {
             let mut last = Vec::new();
-            first.end(notes, &mut last)?;
-            pass(after, &last, out)?;
-            rest = after;
+            let wanted = match link {
+                Link::Transform(filter) => filter.end(&mut cx.req.notes, &mut last).map(|()| None)?,
+                Link::Compose(filter) => filter.end(cx, &mut last),
+            };
+            self.want(self.ended, wanted);
+            self.ended += 1;
+            self.pass(cx, self.ended, &last, out)?;
         }
         Ok(())
     }
 
-    fn holds(&self) -> usize {
-        self.0.last().map_or(0, |filter| filter.holds())
+    /// Whether everything has passed.
+    pub fn is_ended(&self) -> bool {
+        self.ending && self.ended == self.links.len() && self.waiting.is_none()
     }
-}
 
-fn pass(chain: &mut [Box<dyn Transform>], bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-    match chain {
-        [] => out.extend_from_slice(bytes),
-        [last] => last.take(bytes, out)?,
-        [first, rest @ ..] => {
-            let mut between = Vec::new();
-            first.take(bytes, &mut between)?;
-            if !between.is_empty() {
-                pass(rest, &between, out)?;
-            }
+    /// Whether a part is waited for.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// The part that is waited for, once.
+    pub fn wanted(&mut self) -> Option<Progress> {
+        self.wanted.take()
+    }
+
+    /// A piece of the part that is waited for.
+    ///
+    /// # Errors
+    /// A filter cannot go on.
+    pub fn insert(&mut self, cx: &mut Cx<'_>, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        let Some(at) = self.waiting else { return Ok(()) };
+        self.pass(cx, at + 1, bytes, out)
+    }
+
+    /// The part is complete.
+    ///
+    /// # Errors
+    /// A filter cannot go on.
+    pub fn resume(&mut self, cx: &mut Cx<'_>, part: Box<Request>, out: &mut Vec<u8>) -> io::Result<()> {
+        let Some(at) = self.waiting.take() else { return Ok(()) };
+        let mut made = Vec::new();
+        if let Some(Link::Compose(filter)) = self.links.get_mut(at) {
+            let wanted = filter.resume(cx, part, &mut made);
+            self.want(at, wanted);
+        }
+        self.pass(cx, at + 1, &made, out)?;
+        if self.ending { self.end(cx, out) } else { Ok(()) }
+    }
+
+    fn holds(&self) -> usize {
+        match self.links.last() {
+            Some(Link::Transform(filter)) => filter.holds(),
+            Some(Link::Compose(_)) | None => 0,
         }
     }
-    Ok(())
+
+    fn want(&mut self, at: usize, wanted: Option<Progress>) {
+        if wanted.is_some() {
+            self.waiting = Some(at);
+            self.wanted = wanted;
+        }
+    }
+
+    /// What one link makes of a piece passes the next.
+    fn pass(&mut self, cx: &mut Cx<'_>, from: usize, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        let Some(link) = self.links.get_mut(from) else {
+            out.extend_from_slice(bytes);
+            return Ok(());
+        };
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let mut made = Vec::new();
+        let wanted = match link {
+            Link::Transform(filter) => filter.take(bytes, &mut made).map(|()| None)?,
+            Link::Compose(filter) => filter.take(cx, bytes, &mut made),
+        };
+        self.want(from, wanted);
+        self.pass(cx, from + 1, &made, out)
+    }
 }
 
 /// A content and the filters it is still to pass.
@@ -168,7 +265,6 @@ pub struct Filtered {
     chain: Chain,
     source: Piece,
     taken: u64,
-    ended: bool,
     broken: bool,
 }
 
@@ -187,13 +283,30 @@ const OUTPUT: usize = 64 * 1024;
 
 impl Filtered {
     /// A content before a chain.
-    pub fn new(chain: Chain, source: Piece) -> Filtered {
-        Filtered { chain, source, taken: 0, ended: false, broken: false }
+    pub fn new(chain: Chain, content: Content) -> Filtered {
+        let source = match content {
+            Content::Empty => Piece::Bytes(Vec::new()),
+            Content::Bytes(bytes) => Piece::Bytes(bytes),
+            Content::File { file, stat, skip, sendfile } => {
+                Piece::File { file, at: skip, len: stat.size.saturating_sub(skip), sendfile }
+            }
+        };
+        Filtered { chain, source, taken: 0, broken: false }
+    }
+
+    /// The filters.
+    pub fn chain(&mut self) -> &mut Chain {
+        &mut self.chain
     }
 
     /// Whether everything has come out.
     pub fn is_ended(&self) -> bool {
-        self.ended
+        self.chain.is_ended()
+    }
+
+    /// Whether the filters wait for a part.
+    pub fn is_waiting(&self) -> bool {
+        self.chain.is_waiting()
     }
 
     /// What decides whether the answer's length is known: the whole output, or its beginning if
@@ -201,17 +314,17 @@ impl Filtered {
     ///
     /// # Errors
     /// The file cannot be read, or a filter cannot go on.
-    pub fn first(&mut self, system: &dyn System, notes: &mut Table) -> io::Result<Vec<u8>> {
+    pub fn first(&mut self, cx: &mut Cx<'_>) -> io::Result<Vec<u8>> {
         let holds = self.chain.holds();
-        self.pull(system, notes, |out, _| out.len() > holds)
+        self.pull(cx, |out, _| out.len() > holds)
     }
 
-    /// The next piece of output.
+    /// The next piece of output; perhaps none if a part is waited for.
     ///
     /// # Errors
     /// As for [`Filtered::first`].
-    pub fn next(&mut self, system: &dyn System, notes: &mut Table) -> io::Result<Vec<u8>> {
-        self.pull(system, notes, |out, taken| out.len() >= OUTPUT || (taken >= GO && !out.is_empty()))
+    pub fn next(&mut self, cx: &mut Cx<'_>) -> io::Result<Vec<u8>> {
+        self.pull(cx, |out, taken| out.len() >= OUTPUT || (taken >= GO && !out.is_empty()))
     }
 
     /// From now on there is only failure.
@@ -219,37 +332,31 @@ impl Filtered {
         self.broken = true;
     }
 
-    fn pull(
-        &mut self,
-        system: &dyn System,
-        notes: &mut Table,
-        enough: impl Fn(&[u8], u64) -> bool,
-    ) -> io::Result<Vec<u8>> {
+    fn pull(&mut self, cx: &mut Cx<'_>, enough: impl Fn(&[u8], u64) -> bool) -> io::Result<Vec<u8>> {
         let (mut out, begun) = (Vec::new(), self.taken);
-        while !self.ended && !enough(&out, self.taken - begun) {
-            self.step(system, notes, &mut out)?;
+        while !self.is_ended() && !self.is_waiting() && !enough(&out, self.taken - begun) {
+            self.step(cx, &mut out)?;
         }
         Ok(out)
     }
 
-    fn step(&mut self, system: &dyn System, notes: &mut Table, out: &mut Vec<u8>) -> io::Result<()> {
+    fn step(&mut self, cx: &mut Cx<'_>, out: &mut Vec<u8>) -> io::Result<()> {
         if self.broken {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let left = usize::try_from(self.source.len() - self.taken).unwrap_or(usize::MAX).min(PIECE);
         if left == 0 {
-            self.ended = true;
-            return self.chain.end(notes, out);
+            return self.chain.end(cx, out);
         }
         match &self.source {
             Piece::Bytes(bytes) => {
                 let from = usize::try_from(self.taken).unwrap_or(usize::MAX).min(bytes.len());
-                self.chain.take(&bytes[from..from + left], out)?;
+                self.chain.take(cx, &bytes[from..from + left], out)?;
             }
             Piece::File { file, at, .. } => {
                 let mut bytes = vec![0; left];
-                system.read_at(file, at + self.taken, &mut bytes)?;
-                self.chain.take(&bytes, out)?;
+                cx.system().read_at(file, at + self.taken, &mut bytes)?;
+                self.chain.take(cx, &bytes, out)?;
             }
         }
         self.taken += left as u64;

@@ -231,6 +231,7 @@ fn blank(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, server: usize)
         conf: worker.base(server),
         prev: None,
         is_sub: false,
+        main: None,
         parent_conf: None,
         log: Vec::new(),
         records: Vec::new(),

@@ -88,6 +88,19 @@ pub struct LogEntry {
     pub explanation: Option<String>,
 }
 
+/// What a part of its content knows of a request.
+#[derive(Debug)]
+pub struct Main {
+    /// Its file.
+    pub filename: BString,
+    /// Its environment when the part was asked for.
+    pub env: Table,
+    /// When its file was modified, nanoseconds since the epoch.
+    pub mtime_ns: Option<i128>,
+    /// The request of whose content it is a part itself.
+    pub main: Option<Rc<Main>>,
+}
+
 /// A request while it is decided.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -186,6 +199,8 @@ pub struct Request {
     pub prev: Option<Box<Request>>,
     /// Whether it is only looked up (a sub-request).
     pub is_sub: bool,
+    /// For a sub-request that is a part of another one's content: that one.
+    pub main: Option<Rc<Main>>,
     /// For a sub-request: number of the settings its parent was allowed under.
     pub parent_conf: Option<crate::policy::ConfId>,
     /// For a sub-request: user and kind of authentication of its parent.
@@ -211,6 +226,11 @@ impl Request {
             request = prev;
         }
         request
+    }
+
+    /// The requests of whose contents it is a part, the innermost first.
+    pub fn mains(&self) -> impl Iterator<Item = &Main> {
+        std::iter::successors(self.main.as_deref(), |main| main.main.as_deref())
     }
 
     /// Whether the client asked for the head only.

@@ -59,7 +59,9 @@ pub struct Conn {
     exchange: Option<Exchange>,
     generation: Rc<Generation>,
     outbox: Outbox,
-    program: Option<Key>,
+    /// The programs that run for it, each for a part of what the one before makes. Only the last is
+    /// heard.
+    programs: Vec<Key>,
     /// The program that is to be started when others have ended.
     waiting: Option<Box<Waiting>>,
     timer: Timer,
@@ -96,7 +98,7 @@ impl Conn {
             exchange: Some(exchange),
             generation,
             outbox: Outbox::default(),
-            program: None,
+            programs: Vec::new(),
             waiting: None,
             timer: Timer::default(),
             patience: None,
@@ -202,7 +204,7 @@ impl Conn {
 
     /// Drops it, whatever it is doing.
     pub fn abort(&mut self, tools: &mut Tools) {
-        self.end_program(Stage::Terminated, tools);
+        self.end_programs(Stage::Terminated, tools);
         self.phase = Phase::Dead;
     }
 
@@ -211,7 +213,7 @@ impl Conn {
         let mut hear = HEAR;
         for _ in 0..STEPS {
             match self.phase {
-                Phase::Dead => return self.end_program(Stage::Terminated, tools),
+                Phase::Dead => return self.end_programs(Stage::Terminated, tools),
                 Phase::Lingering(until) => return self.linger(until, tools),
                 Phase::Open | Phase::Closing => {}
             }
@@ -295,12 +297,10 @@ impl Conn {
     }
 
     fn hear_program(&mut self, tools: &mut Tools) -> bool {
-        let Some(key) = self.program else { return false };
+        let Some(&key) = self.programs.last() else { return false };
         let wanted = self.exchange.as_ref().is_some_and(Exchange::wants_child);
-        let Some(program) = tools.programs.get_mut(key) else {
-            self.program = None;
-            return false;
-        };
+        // One that is over keeps its place until the exchange gives it up.
+        let Some(program) = tools.programs.get_mut(key) else { return false };
         let mut buffer = mem::take(&mut tools.scratch);
         let heard = program.next(&mut buffer, wanted, &tools.registry, key);
         let over = program.is_over();
@@ -317,8 +317,7 @@ impl Conn {
             None => {}
         }
         tools.scratch = buffer;
-        if over && heard.is_none() && self.program == Some(key) {
-            self.program = None;
+        if over && heard.is_none() {
             tools.programs.remove(key);
         }
         heard.is_some()
@@ -360,7 +359,6 @@ impl Conn {
         for ask in asks.drain(..) {
             match ask {
                 Ask::Spawn { cgi, input } => {
-                    self.end_program(Stage::Left, tools);
                     failure = self.ask_for_program(Waiting::new(cgi, input), tools);
                 }
                 Ask::FeedChild(bytes) => {
@@ -390,13 +388,14 @@ impl Conn {
     }
 
     fn program<'t>(&self, tools: &'t mut Tools) -> Option<&'t mut Program> {
-        tools.programs.get_mut(self.program?)
+        tools.programs.get_mut(*self.programs.last()?)
     }
 
     /// Starts a program, or has it wait for others to end.
     fn ask_for_program(&mut self, wanted: Waiting, tools: &mut Tools) -> Option<Failure> {
         self.waiting = Some(Box::new(wanted));
-        if !tools.admission.has_room(tools.programs.len()) {
+        // What a program that runs already waits for must not wait for that program's end.
+        if self.programs.is_empty() && !tools.admission.has_room(tools.programs.len()) {
             tools.admission.wait(self.key);
             return None;
         }
@@ -431,7 +430,11 @@ impl Conn {
         let Some(waiting) = self.waiting.take() else { return Ok(true) };
         let started = match tools.spawner.start(&waiting.cgi, waiting.input) {
             Ok(started) => started,
-            Err((_, error)) if error.raw_os_error() == Some(EAGAIN) && !tools.programs.is_empty() => {
+            Err((_, error))
+                if error.raw_os_error() == Some(EAGAIN)
+                    && self.programs.is_empty()
+                    && !tools.programs.is_empty() =>
+            {
                 self.waiting = Some(waiting);
                 return Ok(false);
             }
@@ -448,14 +451,16 @@ impl Conn {
         let full = || ("fork", io::Error::from(io::ErrorKind::OutOfMemory));
         let key = tools.programs.reserve().ok_or_else(full)?;
         tools.adopt(key, program).map_err(|error| ("fork", error))?;
-        self.program = Some(key);
+        self.programs.push(key);
         Ok(true)
     }
 
-    /// Cuts the program off: it is told to end, or left to end by itself for a while.
+    /// Cuts the last program off: it is told to end, or left to end by itself for a while.
     fn end_program(&mut self, stage: Stage, tools: &mut Tools) {
-        self.waiting = None;
-        let Some(key) = self.program.take() else { return };
+        if self.waiting.take().is_some() {
+            return;
+        }
+        let Some(key) = self.programs.pop() else { return };
         let Some(program) = tools.programs.get_mut(key) else { return };
         program.detach(stage);
         if program.is_reaped() {
@@ -466,6 +471,12 @@ impl Conn {
             program.signal(Signal::SIGTERM);
         }
         tools.set_program_timer(key, PATIENCE);
+    }
+
+    fn end_programs(&mut self, stage: Stage, tools: &mut Tools) {
+        while self.waiting.is_some() || !self.programs.is_empty() {
+            self.end_program(stage, tools);
+        }
     }
 
     fn wake(&mut self, after: Option<Duration>, tools: &mut Tools) {
@@ -483,13 +494,13 @@ impl Conn {
             self.feed(Input::ClientGone, tools);
         }
         self.phase = Phase::Dead;
-        self.end_program(Stage::Terminated, tools);
+        self.end_programs(Stage::Terminated, tools);
     }
 
     /// Everything is written: shuts our side and starts to linger, unless the client shut its own.
     fn shut(&mut self, tools: &mut Tools) {
         self.exchange = None;
-        self.end_program(Stage::Left, tools);
+        self.end_programs(Stage::Left, tools);
         if self.eof || self.socket.shutdown(Shutdown::Write).is_err() {
             self.phase = Phase::Dead;
             return;

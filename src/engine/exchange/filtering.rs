@@ -25,17 +25,10 @@ impl Exchange {
         request: &mut Request,
         chain: Chain,
         content: Content,
-        step: &Step<'_, '_>,
+        step: &mut Step<'_, '_>,
     ) -> Filter {
-        let source = match content {
-            Content::Empty => Piece::Bytes(Vec::new()),
-            Content::Bytes(bytes) => Piece::Bytes(bytes),
-            Content::File { file, stat, skip, sendfile } => {
-                Piece::File { file, at: skip, len: stat.size.saturating_sub(skip), sendfile }
-            }
-        };
-        let mut filtered = Box::new(Filtered::new(chain, source));
-        match filtered.first(&*step.engine.system, &mut request.notes) {
+        let mut filtered = Box::new(Filtered::new(chain, content));
+        match step.with_cx(request, |cx| filtered.first(cx)) {
             Ok(all) if filtered.is_ended() => Filter::Whole(Content::Bytes(all)),
             Ok(first) => Filter::Streams(filtered, first),
             Err(_) => {
@@ -58,7 +51,7 @@ impl Exchange {
         match response::head(step.engine, &request, standing) {
             Ok((head, connection)) => {
                 let persists = connection.persists;
-                let mut sent = Sent { total: head.len() as u64, ..self.received() };
+                let sent = Sent { total: head.len() as u64, ..self.received() };
                 if !head.is_empty() {
                     step.out.pieces.push(Piece::Bytes(head));
                 }
@@ -66,10 +59,10 @@ impl Exchange {
                     return self.send(request, persists, sent, true, step);
                 }
                 let rest = Box::new(Rest { filtered, chunked: connection.chunked });
-                hand_out(&first, rest.chunked, &mut sent, step);
                 self.send(request, persists, sent, false, step);
                 if let State::Sending(sending) = &mut self.state {
                     sending.rest = Some(rest);
+                    sending.hand_out(&first, step);
                 }
             }
             Err(bad) => {
@@ -84,20 +77,25 @@ impl Exchange {
 
     /// The piece before is written: the next one is made.
     pub(super) fn more(&mut self, mut sending: Box<Sending>, step: &mut Step<'_, '_>) {
-        let Some(mut rest) = sending.rest.take() else { return self.finish(*sending, step) };
-        let Ok(piece) = rest.filtered.next(&*step.engine.system, &mut sending.request.notes) else {
+        let Sending { request, rest, .. } = &mut *sending;
+        let Some(rest) = rest else { return self.finish(*sending, step) };
+        let made = step.with_cx(request, |cx| rest.filtered.next(cx));
+        step.errors(request);
+        let (ended, chunked) = (rest.filtered.is_ended(), rest.chunked);
+        let Ok(piece) = made else {
             self.state = State::Sending(sending);
             return self.client_gone(step);
         };
-        hand_out(&piece, rest.chunked, &mut sending.sent, step);
-        if !rest.filtered.is_ended() {
-            sending.rest = Some(rest);
-        } else if rest.chunked {
-            sending.sent.total += LAST_CHUNK.len() as u64;
-            step.out.pieces.push(Piece::Bytes(LAST_CHUNK.to_vec()));
-        }
-        if step.out.pieces.is_empty() {
-            return self.finish(*sending, step);
+        sending.hand_out(&piece, step);
+        if ended {
+            sending.rest = None;
+            if chunked {
+                sending.sent.total += LAST_CHUNK.len() as u64;
+                step.out.pieces.push(Piece::Bytes(LAST_CHUNK.to_vec()));
+            }
+            if step.out.pieces.is_empty() {
+                return self.finish(*sending, step);
+            }
         }
         let core = step.engine.policy.servers[sending.request.server].core();
         step.out.asks.push(Ask::Wake(Some(crate::policy::SaidExt::value_or(&core.timeout, super::TIMEOUT))));
@@ -105,12 +103,18 @@ impl Exchange {
     }
 }
 
-fn hand_out(bytes: &[u8], chunked: bool, sent: &mut Sent, step: &mut Step<'_, '_>) {
-    if bytes.is_empty() {
-        return;
+impl Sending {
+    /// Hands out a piece of a body that came out of the filters.
+    pub(super) fn hand_out(&mut self, bytes: &[u8], step: &mut Step<'_, '_>) -> u64 {
+        let chunked = self.rest.as_ref().is_some_and(|rest| rest.chunked);
+        if bytes.is_empty() {
+            return 0;
+        }
+        let piece = framed(bytes, chunked);
+        let length = piece.len() as u64;
+        self.sent.body += bytes.len() as u64;
+        self.sent.total += length;
+        step.out.pieces.push(Piece::Bytes(piece));
+        length
     }
-    let piece = framed(bytes, chunked);
-    sent.body += bytes.len() as u64;
-    sent.total += piece.len() as u64;
-    step.out.pieces.push(Piece::Bytes(piece));
 }

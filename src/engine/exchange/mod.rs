@@ -6,12 +6,13 @@
 mod body;
 mod filtering;
 mod interface;
+mod parts;
 mod program;
 mod step;
 
 pub use interface::{Ask, Input, Logged, Output, Piece};
 
-use self::{body::Body, filtering::Filter, program::Program, step::Step};
+use self::{body::Body, filtering::Filter, parts::Part, program::Program, step::Step};
 use super::{
     answer::{Answer, CgiFailure, Content, Decision, Progress, Sent},
     decide::Engine,
@@ -44,6 +45,8 @@ pub struct Exchange {
     /// Bytes of the client that were not used yet.
     buffer: Vec<u8>,
     state: State,
+    /// The contents that `state` is a part of, the outermost first: each waits for the next.
+    whole: Vec<State>,
     /// The body of the request being served.
     body: Body,
     /// Bytes of its head.
@@ -66,6 +69,8 @@ enum State {
     Discarding(Box<Decision>),
     /// A program runs.
     Program(Box<Program>),
+    /// The content of a part of another one is handed out.
+    Part(Box<Part>),
     /// Everything is handed out and being written.
     Sending(Box<Sending>),
     /// Nothing more.
@@ -101,6 +106,7 @@ impl Exchange {
             limits: incoming::limits(core, &engine.policy.process.methods),
             buffer: Vec::new(),
             state: State::Head,
+            whole: Vec::new(),
             body: Body::none(),
             head_size: 0,
             stopping: false,
@@ -146,6 +152,7 @@ impl Exchange {
             | Input::ChildFed
             | Input::SpawnFailed(..) => self.child(input, step),
         }
+        self.compose(step);
         self
     }
 
@@ -155,7 +162,7 @@ impl Exchange {
             State::Head => true,
             State::Discarding(_) => !self.body.is_done(),
             State::Program(program) => !self.body.is_done() && !program.feeding,
-            State::Waiting(_) | State::Sending(_) | State::Closed => false,
+            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Closed => false,
         }
     }
 
@@ -180,7 +187,7 @@ impl Exchange {
             State::Head => self.read_head(step),
             State::Discarding(_) => self.discard(step),
             State::Program(_) => self.feed(step),
-            State::Waiting(_) | State::Sending(_) | State::Closed => {}
+            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Closed => {}
         }
     }
 
@@ -234,6 +241,9 @@ impl Exchange {
 
     /// The one place where a decision becomes effects.
     fn progress(&mut self, progress: Progress, step: &mut Step<'_, '_>) {
+        if !self.whole.is_empty() {
+            return self.part(progress, step);
+        }
         let mut decision = match progress {
             Progress::Done(decision) => decision,
             Progress::Wait(request, pending) => {
@@ -384,6 +394,10 @@ impl Exchange {
                 step.out.asks.push(Ask::Wake(Some(program.timeout)));
                 self.state = State::Program(program);
             }
+            State::Part(mut part) => {
+                part.unsent = 0;
+                self.state = State::Part(part);
+            }
             other => self.state = other,
         }
     }
@@ -428,11 +442,12 @@ impl Exchange {
             State::Discarding(_) => self.client_gone(step),
             State::Program(_) if !self.body.is_done() => self.client_gone(step),
             State::Program(_) => step.out.asks.push(Ask::Wake(Some(HALF_CLOSED))),
-            State::Waiting(_) | State::Sending(_) | State::Closed => {}
+            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Closed => {}
         }
     }
 
     fn client_gone(&mut self, step: &mut Step<'_, '_>) {
+        self.give_up_parts(step);
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Sending(sending) if sending.logged => {}
             State::Sending(mut sending) => {
@@ -448,7 +463,7 @@ impl Exchange {
             State::Discarding(mut decision) => {
                 step.access(&mut decision.request, Sent { aborted: true, ..self.received() });
             }
-            State::Head | State::Waiting(_) | State::Closed => {}
+            State::Head | State::Waiting(_) | State::Part(_) | State::Closed => {}
         }
         step.out.asks.push(Ask::Abort);
     }
@@ -465,7 +480,7 @@ impl Exchange {
             State::Head => self.close(step),
             State::Program(_) => self.program_deadline(step),
             State::Discarding(_) => self.body_timed_out(step),
-            State::Waiting(_) | State::Sending(_) => self.client_gone(step),
+            State::Waiting(_) | State::Part(_) | State::Sending(_) => self.client_gone(step),
             State::Closed => step.out.asks.push(Ask::Abort),
         }
     }

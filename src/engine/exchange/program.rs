@@ -55,7 +55,9 @@ pub(super) struct Program {
     /// A line of standard error that is not complete.
     stderr: Vec<u8>,
     /// The filters that its output passes.
-    chain: Option<Chain>,
+    pub chain: Option<Chain>,
+    /// Its output is complete; the filters may still wait for a part.
+    closed: bool,
     /// A filter could not go on: the answer breaks off.
     broken: bool,
     /// The time-out that ran out was that of a client which had closed its side.
@@ -81,12 +83,15 @@ enum Stage {
 impl Exchange {
     /// Starts a program for a request.
     pub(super) fn spawn(&mut self, mut request: Box<Request>, cgi: Box<Cgi>, step: &mut Step<'_, '_>) {
-        if self.body.exceeds() {
+        // The request's body is for the whole of which this may be a part, not for the part.
+        let is_part = !self.whole.is_empty();
+        if !is_part && self.body.exceeds() {
             request.must_close = true;
             let progress = step.engine.die(step.worker, request, Status(413), &mut Trace::off());
             return self.progress(progress, step);
         }
-        if !self.body.is_done() {
+        let input = !is_part && !self.body.is_done();
+        if input {
             self.invite(&mut request, step);
         }
         let stage = if cgi.nph { Stage::Raw } else { Stage::Head(Scanner::new()) };
@@ -109,12 +114,17 @@ impl Exchange {
             exit: None,
             stderr: Vec::new(),
             chain: None,
+            closed: false,
             broken: false,
             half_closed: false,
         }));
         step.out.asks.push(Ask::Wake(Some(cgi.timeout)));
-        step.out.asks.push(Ask::Spawn { cgi, input: !self.body.is_done() });
-        self.feed(step);
+        step.out.asks.push(Ask::Spawn { cgi, input });
+        if is_part {
+            step.out.asks.push(Ask::CloseChildInput);
+        } else {
+            self.feed(step);
+        }
     }
 
     /// Gives the program what came of the request's body.
@@ -151,7 +161,8 @@ impl Exchange {
 
     /// Something came from the program.
     pub(super) fn child(&mut self, input: Input<'_>, step: &mut Step<'_, '_>) {
-        let State::Program(program) = &mut self.state else { return };
+        let client_eof = self.client_eof;
+        let Some(program) = self.innermost() else { return };
         match input {
             Input::Child(bytes) => self.output(bytes, step),
             Input::ChildStderr(bytes) => {
@@ -159,7 +170,7 @@ impl Exchange {
                 program.stderr_lines(step, false);
                 // A program that complains is not silent.
                 let waits = program.unsent == 0 && !matches!(program.stage, Stage::Headless(_));
-                if waits && !self.client_eof {
+                if waits && !client_eof {
                     step.out.asks.push(Ask::Wake(Some(program.timeout)));
                 }
             }
@@ -179,6 +190,15 @@ impl Exchange {
             }
             _ => {}
         }
+    }
+
+    /// The program that was started last: the state, or that of which the state is a part.
+    fn innermost(&mut self) -> Option<&mut Program> {
+        let states = std::iter::once(&mut self.state).chain(self.whole.iter_mut().rev());
+        states.into_iter().find_map(|state| match state {
+            State::Program(program) => Some(&mut **program),
+            _ => None,
+        })
     }
 
     fn output(&mut self, bytes: &[u8], step: &mut Step<'_, '_>) {
@@ -202,8 +222,22 @@ impl Exchange {
                     self.begin(step);
                 }
             }
-            Stage::Relay { .. } | Stage::Raw => program.relay(bytes, step),
+            Stage::Relay { .. } | Stage::Raw => self.relay(bytes, step),
         }
+    }
+
+    /// A piece of the body passes the filters.
+    fn relay(&mut self, bytes: &[u8], step: &mut Step<'_, '_>) {
+        let State::Program(program) = &mut self.state else { return };
+        if bytes.is_empty() || matches!(program.stage, Stage::Relay { silent: true, .. }) {
+            return;
+        }
+        let Program { chain, request, broken, .. } = &mut **program;
+        let Some(chain) = chain else { return self.emit(bytes, step) };
+        let mut passed = Vec::new();
+        *broken |= step.with_cx(request, |cx| chain.take(cx, bytes, &mut passed)).is_err();
+        step.errors(request);
+        self.emit(&passed, step);
     }
 
     /// The program's head is complete.
@@ -228,6 +262,10 @@ impl Exchange {
         let Stage::Held(rest) = std::mem::replace(&mut program.stage, Stage::Raw) else { return };
         let coming = Coming { length: rest.len() as u64 };
         program.chain = Chain::start(step.engine, step.worker, &mut program.request, coming);
+        if !self.whole.is_empty() {
+            program.stage = Stage::Relay { chunked: false, persists: true, silent: false };
+            return self.relay(&rest, step);
+        }
         step.engine.answering(step.worker, &mut program.request, &mut Trace::off());
         step.errors(&mut program.request);
         let request = &program.request;
@@ -246,7 +284,7 @@ impl Exchange {
                 if !bytes.is_empty() {
                     step.out.pieces.push(Piece::Bytes(bytes));
                 }
-                program.relay(&rest, step);
+                self.relay(&rest, step);
             }
             Err(bad) => {
                 let refused = response::Refused::Header(bad);
@@ -284,19 +322,32 @@ impl Exchange {
             Stage::Relay { chunked, persists, silent } => {
                 program.stderr_lines(step, true);
                 program.stage = Stage::Relay { chunked, persists, silent };
-                if program.end_filters(step).is_err() {
-                    return self.client_gone(step);
+                program.closed = true;
+                let last = program.end_filters(step);
+                match last {
+                    Ok(last) => self.emit(&last, step),
+                    Err(_) => return self.client_gone(step),
                 }
-                if chunked && !silent {
-                    program.total += LAST_CHUNK.len() as u64;
-                    step.out.pieces.push(Piece::Bytes(LAST_CHUNK.to_vec()));
-                }
-                self.complete(persists, step);
+                self.relayed(step);
             }
             Stage::Raw => self.complete(false, step),
             Stage::Spoilt(error) => self.bad_head(*error, step),
             headless => program.stage = headless,
         }
+    }
+
+    /// The answer is complete once the filters have given out all there was.
+    pub(super) fn relayed(&mut self, step: &mut Step<'_, '_>) {
+        let State::Program(program) = &mut self.state else { return };
+        let Stage::Relay { chunked, persists, silent } = program.stage else { return };
+        if !program.has_passed() {
+            return;
+        }
+        if chunked && !silent {
+            program.total += LAST_CHUNK.len() as u64;
+            step.out.pieces.push(Piece::Bytes(LAST_CHUNK.to_vec()));
+        }
+        self.complete(persists, step);
     }
 
     fn headless(&mut self, step: &mut Step<'_, '_>) {
@@ -310,6 +361,9 @@ impl Exchange {
     fn complete(&mut self, persists: bool, step: &mut Step<'_, '_>) {
         let State::Program(program) = std::mem::replace(&mut self.state, State::Closed) else { return };
         step.out.asks.push(Ask::LeaveChild);
+        if !self.whole.is_empty() {
+            return self.part_done(program.request, step);
+        }
         let (body, total) = (program.body, program.total);
         let sent = Sent { body, total, ..self.received() };
         let persists = persists && self.body.is_done();
@@ -345,10 +399,16 @@ impl Exchange {
         }
         let verdict = program.failure(&CgiFailure::Timeout { body }, step);
         step.errors(&mut program.request);
-        if body {
+        if !body {
+            return self.abandon(verdict, Ask::KillChild, step);
+        }
+        if self.whole.is_empty() {
             return self.client_gone(step);
         }
-        self.abandon(verdict, Ask::KillChild, step);
+        step.out.asks.push(Ask::KillChild);
+        if let State::Program(program) = std::mem::replace(&mut self.state, State::Closed) {
+            self.part_done(program.request, step);
+        }
     }
 }
 
@@ -358,48 +418,37 @@ impl Program {
         matches!(self.stage, Stage::Relay { silent: true, .. }) && self.unsent == 0
     }
 
-    /// Hands out a piece of the body.
-    fn relay(&mut self, bytes: &[u8], step: &mut Step<'_, '_>) {
-        let (chunked, silent) = match self.stage {
-            Stage::Relay { chunked, silent, .. } => (chunked, silent),
-            _ => (false, false),
-        };
-        if bytes.is_empty() || silent {
-            return;
-        }
-        let mut passed = Vec::new();
-        let bytes = match &mut self.chain {
-            None => bytes,
-            Some(chain) => {
-                self.broken |= chain.take(bytes, &mut passed).is_err();
-                &passed
-            }
-        };
-        self.hand_out(bytes, chunked, step);
+    /// Whether all of its output has passed the filters.
+    pub(super) fn has_passed(&self) -> bool {
+        self.closed && self.chain.as_ref().is_none_or(Chain::is_ended)
     }
 
-    /// The output is complete: what the filters still hold follows.
-    fn end_filters(&mut self, step: &mut Step<'_, '_>) -> std::io::Result<()> {
-        let Stage::Relay { chunked, silent: false, .. } = self.stage else { return Ok(()) };
-        let Some(mut chain) = self.chain.take() else { return Ok(()) };
+    /// The output is complete: what the filters still hold.
+    fn end_filters(&mut self, step: &mut Step<'_, '_>) -> std::io::Result<Vec<u8>> {
+        let mut last = Vec::new();
+        if matches!(self.stage, Stage::Relay { silent: true, .. }) {
+            self.chain = None;
+        }
+        let Some(chain) = &mut self.chain else { return Ok(last) };
         if self.broken {
             return Err(std::io::ErrorKind::InvalidData.into());
         }
-        let mut last = Vec::new();
-        chain.end(&mut self.request.notes, &mut last)?;
-        self.hand_out(&last, chunked, step);
-        Ok(())
+        step.with_cx(&mut self.request, |cx| chain.end(cx, &mut last))?;
+        step.errors(&mut self.request);
+        Ok(last)
     }
 
-    fn hand_out(&mut self, bytes: &[u8], chunked: bool, step: &mut Step<'_, '_>) {
+    /// Hands out a piece of the body; how many bytes that makes.
+    pub(super) fn hand_out(&mut self, bytes: &[u8], step: &mut Step<'_, '_>) -> u64 {
         if bytes.is_empty() {
-            return;
+            return 0;
         }
-        let piece = framed(bytes, chunked);
+        let piece = framed(bytes, matches!(self.stage, Stage::Relay { chunked: true, .. }));
+        let length = piece.len() as u64;
         self.body += bytes.len() as u64;
-        self.total += piece.len() as u64;
-        self.unsent += piece.len() as u64;
+        self.total += length;
         step.out.pieces.push(Piece::Bytes(piece));
+        length
     }
 
     /// Gives complete lines of standard error to the log; at the end the rest as well.

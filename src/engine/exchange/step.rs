@@ -2,7 +2,7 @@
 
 use super::{LogEntry, Logged, Output, Refused, Request, Sent, Status, Trace};
 use crate::{
-    engine::{decide::Engine, log, worker::Worker},
+    engine::{cx::Cx, decide::Engine, log, worker::Worker},
     http::request::BadRequest,
     policy::CoreDir,
 };
@@ -17,6 +17,11 @@ pub(super) struct Step<'s, 'o> {
 }
 
 impl Step<'_, '_> {
+    /// Runs a function with a request's context, outside of the phases.
+    pub fn with_cx<R>(&mut self, request: &mut Request, f: impl FnOnce(&mut Cx<'_>) -> R) -> R {
+        self.engine.with_cx(self.worker, request, "mod_filter", &mut Trace::off(), f)
+    }
+
     /// Hands out a request's entries for the error log.
     pub fn errors(&mut self, request: &mut Request) {
         self.out.lines.append(&mut request.records);

@@ -12,7 +12,7 @@ use self::{
 use crate::{
     engine::{
         Cx, Module,
-        filter::{Chosen, Coming, Filter, FilterKind, Transform},
+        filter::{Chosen, Coming, Filter, FilterKind, Link},
     },
     http::Status,
     policy::{Kind, SaidExt},
@@ -34,7 +34,7 @@ pub static MODULE: Module = Module {
 };
 
 /// DEFLATE: whether the answer is compressed, and the fields that say so.
-fn deflate(cx: &mut Cx<'_>, chosen: &Chosen, coming: Coming) -> Option<Box<dyn Transform>> {
+fn deflate(cx: &mut Cx<'_>, chosen: &Chosen, coming: Coming) -> Option<Link> {
     if coming.length < SHORTEST {
         cx.because(chosen.at, format_args!("so short an answer is not compressed"));
         return None;
@@ -70,7 +70,7 @@ fn deflate(cx: &mut Cx<'_>, chosen: &Chosen, coming: Coming) -> Option<Box<dyn T
     cx.req.headers_out.remove("Content-MD5");
     alter_etag(cx, conf, b"gzip");
     cx.because(chosen.at, format_args!("the answer is compressed"));
-    Some(Box::new(Gzip::new(conf)))
+    Some(Link::Transform(Box::new(Gzip::new(conf))))
 }
 
 /// Shorter answers are left as they are.
@@ -135,7 +135,7 @@ fn alter_etag(cx: &mut Cx<'_>, conf: &Deflate, suffix: &[u8]) {
 }
 
 /// INFLATE: whether the answer is in gzip's encoding, which is taken off.
-fn inflate(cx: &mut Cx<'_>, chosen: &Chosen, coming: Coming) -> Option<Box<dyn Transform>> {
+fn inflate(cx: &mut Cx<'_>, chosen: &Chosen, coming: Coming) -> Option<Link> {
     if coming.length == 0 || cx.req.status == Status(204) || cx.req.headers_out.contains("Content-Range") {
         return None;
     }
@@ -157,5 +157,5 @@ fn inflate(cx: &mut Cx<'_>, chosen: &Chosen, coming: Coming) -> Option<Box<dyn T
     cx.req.headers_out.remove("Content-MD5");
     alter_etag(cx, conf, b"gunzip");
     cx.because(chosen.at, format_args!("gzip's encoding is taken off"));
-    Some(Box::new(Gunzip::new(conf)))
+    Some(Link::Transform(Box::new(Gunzip::new(conf))))
 }

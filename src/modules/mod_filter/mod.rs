@@ -9,7 +9,7 @@ use self::config::{Condition, Filters, Provider, Smart};
 use crate::{
     engine::{
         Cx, Hook, Module, Order, Phase, Verdict,
-        filter::{Chosen, Coming, Transform},
+        filter::{Chosen, Coming, Link},
     },
     http::Status,
     policy::Kind,
@@ -48,7 +48,7 @@ fn insert(cx: &mut Cx<'_>) -> Verdict {
 }
 
 /// The provider whose condition holds; the one declared last is asked first.
-fn dispatch(cx: &mut Cx<'_>, chosen: &Chosen, coming: Coming) -> Option<Box<dyn Transform>> {
+fn dispatch(cx: &mut Cx<'_>, chosen: &Chosen, coming: Coming) -> Option<Link> {
     // What a program sends with another status passes only where this variable is set.
     if cx.req.status != Status(200) && !cx.req.env.contains("filter-errordocs") {
         return None;
