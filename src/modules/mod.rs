@@ -43,6 +43,7 @@ pub mod mod_version;
 pub mod mpm_event;
 mod require_line;
 mod script_head;
+mod strftime;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
