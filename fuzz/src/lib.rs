@@ -211,7 +211,7 @@ impl Context for Nothing {
         None
     }
 
-    fn env(&self, name: &[u8]) -> Option<BString> {
+    fn env(&mut self, name: &[u8]) -> Option<BString> {
         Some(name.as_bstr().to_owned())
     }
 

@@ -84,7 +84,7 @@ impl Cx<'_> {
 
     /// Finds out at once what a look-up waits for, where it cannot wait: in the middle of an
     /// expression that asks what a sub-request would come to.
-    pub(super) fn find_out_now(&self, pending: Pending) -> bool {
+    pub fn find_out_now(&self, pending: Pending) -> bool {
         let Pending::Password(check) = pending else { return false };
         let holds = check.holds();
         self.req.conn.lookups.borrow_mut().learn(Found::Password(check, holds));

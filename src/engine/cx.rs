@@ -10,9 +10,11 @@ use super::{
 };
 use crate::{
     diag::Span,
+    http::{Status, path},
     policy::{Conf, Config, CoreDir, CoreServer, server::Server},
     system::System,
 };
+use bstr::ByteSlice;
 use std::{fmt, rc::Rc};
 
 /// What a hook sees.
@@ -138,13 +140,28 @@ impl<'a> Cx<'a> {
     /// What a URL of this server would come to: all phases up to the handler
     /// (ap_sub_req_lookup_uri). A relative URL is taken from the request's own.
     pub fn look_up_url(&mut self, url: &[u8]) -> LookedUp {
-        let sub = self.sub_request(&self.absolute_url(url));
-        self.look_up(sub)
+        let url = self.absolute_url(url);
+        let mut sub = self.sub_request(&url);
+        let path = url.split(|&byte| byte == b'?').next().unwrap_or_default();
+        match path::decode(path, path::Slashes::Decode, true) {
+            Ok(_) => self.look_up(sub),
+            Err(bad) => {
+                self.req.log.extend(super::log::bad_path(bad, url.as_bstr()));
+                sub.status = if bad.is_bad_request() { Status(400) } else { Status(404) };
+                LookedUp::Answered(sub)
+            }
+        }
     }
 
-    /// What a file would come to: the phases from the directory walk on (ap_sub_req_lookup_file).
+    /// What a file would come to: the phases from the directory walk on (ap_sub_req_lookup_file). A
+    /// file beside that of the request has its URL beside that of the request, another one has none.
     pub fn look_up_file(&mut self, filename: &[u8]) -> LookedUp {
-        let mut sub = self.sub_request(&self.req.uri.clone());
+        let end = self.req.filename.rfind_byte(b'/').map_or(0, |slash| slash + 1);
+        let beside = filename
+            .strip_prefix(&self.req.filename[..end])
+            .filter(|name| !name.is_empty() && !name.contains(&b'/'));
+        let url = beside.map(|name| self.absolute_url(&crate::http::escape::uri(name)));
+        let mut sub = self.sub_request(&url.unwrap_or_default());
         sub.filename = filename.into();
         sub.cursor = super::decide::Cursor::at(Phase::Storage);
         self.look_up(sub)
@@ -163,22 +180,24 @@ impl<'a> Cx<'a> {
     }
 
     /// Runs a request that was found, as a part of this one's content (ap_run_sub_req): what comes of
-    /// it is for the exchange to perform. One that fails has [`Request::ended`] and its status.
-    pub fn run_part(&mut self, mut part: Box<Request>) -> Progress {
+    /// it is for the exchange to perform. One that fails has [`Request::ended`] and its status. `nests`
+    /// is for [`Main::nests`].
+    pub fn run_part(&mut self, mut part: Box<Request>, nests: bool) -> Progress {
         part.cursor = super::decide::Cursor::at(Phase::Filter);
         // What its look-up logged is this request's already.
         part.log.clear();
-        part.main = Some(self.as_main());
+        part.main = Some(self.as_main(nests));
         self.engine.decide(self.worker, part, self.trace)
     }
 
     /// What a part of its content knows of this request.
-    pub fn as_main(&self) -> Rc<Main> {
+    pub fn as_main(&self, nests: bool) -> Rc<Main> {
         let req = &*self.req;
         Rc::new(Main {
             filename: req.filename.clone(),
             env: req.env.clone(),
             mtime_ns: req.stat.map(|stat| stat.mtime_ns),
+            nests,
             main: req.main.clone(),
         })
     }

@@ -82,7 +82,7 @@ impl Context for Cx<'_> {
         own.map(BString::from)
     }
 
-    fn env(&self, name: &[u8]) -> Option<BString> {
+    fn env(&mut self, name: &[u8]) -> Option<BString> {
         self.req.env.get(name).map(BString::from)
     }
 

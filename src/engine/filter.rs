@@ -45,6 +45,8 @@ pub struct Filter {
     pub name: &'static str,
     /// Its place in the chain.
     pub kind: FilterKind,
+    /// Told before the handler is asked that an answer may pass it.
+    pub init: Option<fn(&mut Cx<'_>)>,
     /// Looks at the answer before its head is sent.
     pub start: Start,
 }
@@ -371,6 +373,9 @@ impl Cx<'_> {
             Some(filter) => {
                 self.because(at, format_args!("the answer passes the filter {}", filter.name));
                 let (kind, start) = (filter.kind, filter.start);
+                if let Some(init) = filter.init {
+                    init(self);
+                }
                 self.req.filters.push(Chosen { name: name.into(), kind, start, at });
             }
             None => self.unknown_filter(name, at),

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     http::{
         Headers, Method, MethodSet, Status,
-        path::{BadPath, Slashes, decode},
+        path::{Slashes, decode},
         request::{BadRequest, Framing, Head, Limits, Version},
     },
     policy::{CoreServer, SaidExt},
@@ -54,8 +54,10 @@ pub fn request(
             Some(Status(400))
         }
         Ok(_) => None,
-        Err(BadPath::Invalid | BadPath::Escape) => Some(Status(400)),
-        Err(_) => Some(Status(404)),
+        Err(bad) => {
+            request.log.extend(super::log::bad_path(*bad, bstr::BStr::new(&head.target)));
+            Some(if bad.is_bad_request() { Status(400) } else { Status(404) })
+        }
     };
     request.request_line = head.request_line;
     request.method = Method::find(&head.method_name, &engine.policy.process.methods);

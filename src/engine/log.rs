@@ -1,7 +1,11 @@
 //! Which lines the error log takes.
 
 use super::request::LogEntry;
-use crate::policy::{CoreDir, CoreServer, Policy, SaidExt, core_conf::LogLevels};
+use crate::{
+    http::path::BadPath,
+    policy::{CoreDir, CoreServer, Policy, SaidExt, core_conf::LogLevels},
+};
+use bstr::BStr;
 
 /// The level up to which a module's lines are taken: what the place says, else what the server does.
 pub fn level_for(dir: &CoreDir, server: &CoreServer, module: &str) -> u8 {
@@ -79,4 +83,14 @@ pub fn undecided(what: &str, uri: &bstr::BStr) -> LogEntry {
         text: text.into(),
         explanation: None,
     }
+}
+
+/// The line for a path that cannot be used. `uri` is what the client or a page asked for.
+pub fn bad_path(bad: BadPath, uri: &BStr) -> Option<LogEntry> {
+    let (level, number, text) = match bad {
+        BadPath::Invalid | BadPath::Escape => (3, "AH10244", format!("invalid URI path ({uri})")),
+        // At the level info, which look-ups and requests without settings do not ask for.
+        BadPath::Slash | BadPath::Nul => return None,
+    };
+    Some(LogEntry { level, module: "core", os_error: None, number, text: text.into(), explanation: None })
 }

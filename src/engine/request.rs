@@ -97,6 +97,8 @@ pub struct Main {
     pub env: Table,
     /// When its file was modified, nanoseconds since the epoch.
     pub mtime_ns: Option<i128>,
+    /// Whether a page that is the part is one with this (mod_include's include).
+    pub nests: bool,
     /// The request of whose content it is a part itself.
     pub main: Option<Rc<Main>>,
 }

@@ -44,6 +44,18 @@ pub fn path_segment(segment: &[u8]) -> BString {
     percent(segment, b"$-_.+!*'(),:;@&=~")
 }
 
+/// A backslash before what a shell would act on (`ap_escape_shell_cmd`).
+pub fn shell_cmd(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for &byte in text {
+        if b"&;`'\"|*?~<>^()[]{}$\\\n".contains(&byte) {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out
+}
+
 /// `application/x-www-form-urlencoded` (`ap_escape_urlencoded`): a space becomes `+`.
 pub fn urlencoded(text: &[u8]) -> BString {
     let mut out = Vec::with_capacity(text.len() + 8);

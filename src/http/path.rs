@@ -30,6 +30,13 @@ pub enum BadPath {
     Nul,
 }
 
+impl BadPath {
+    /// Whether the answer is 400, and not 404.
+    pub fn is_bad_request(self) -> bool {
+        matches!(self, BadPath::Invalid | BadPath::Escape)
+    }
+}
+
 /// The path of a request as `r->uri`: normalized and unescaped. `merge` is `MergeSlashes`.
 pub fn decode(path: &[u8], slashes: Slashes, merge: bool) -> Result<BString, BadPath> {
     if path == b"*" {

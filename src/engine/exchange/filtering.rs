@@ -28,7 +28,9 @@ impl Exchange {
         step: &mut Step<'_, '_>,
     ) -> Filter {
         let mut filtered = Box::new(Filtered::new(chain, content));
-        match step.with_cx(request, |cx| filtered.first(cx)) {
+        let first = step.with_cx(request, |cx| filtered.first(cx));
+        step.errors(request);
+        match first {
             Ok(all) if filtered.is_ended() => Filter::Whole(Content::Bytes(all)),
             Ok(first) => Filter::Streams(filtered, first),
             Err(_) => {

@@ -142,7 +142,7 @@ fn file_tag(cx: &Cx<'_>, core: &CoreDir, stat: &Stat, mtime: i64, now: i64) -> O
     const NONE: u8 = 1;
     const DIGEST: u8 = 32;
     let bits = core.etag.map_or(ETagFlags::default(), |said| said.value).effective();
-    if bits & NONE != 0 {
+    if bits & NONE != 0 || cx.req.notes.contains("no-etag") {
         return None;
     }
     if bits & DIGEST != 0 {

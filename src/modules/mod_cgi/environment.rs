@@ -10,7 +10,7 @@ use bstr::{BString, ByteSlice};
 
 /// The environment of the program itself, from the request's: names are made fit for a shell, and
 /// `TZ` comes along from the server's own environment.
-pub(super) fn for_program(cx: &Cx<'_>) -> Vec<(BString, BString)> {
+pub(in crate::modules) fn for_program(cx: &Cx<'_>) -> Vec<(BString, BString)> {
     let mut env = Vec::with_capacity(cx.req.env.len() + 1);
     if let Some(zone) = cx.system().env(b"TZ").filter(|_| !cx.req.env.contains("TZ")) {
         env.push(("TZ".into(), zone.into()));
@@ -31,7 +31,7 @@ fn fit_name(name: &[u8]) -> BString {
 
 /// Adds all variables to the request's environment (ap_add_common_vars and ap_add_cgi_vars). What
 /// is there already, from `SetEnv` for instance, keeps its place and is overruled.
-pub(super) fn add_variables(cx: &mut Cx<'_>) -> Result<(), Verdict> {
+pub(in crate::modules) fn add_variables(cx: &mut Cx<'_>) -> Result<(), Verdict> {
     let host = remote_host(cx)?;
     let translated = path_translated(cx)?;
     let mut env = std::mem::take(&mut cx.req.env);
@@ -154,7 +154,8 @@ fn add_cgi(cx: &Cx<'_>, env: &mut Table, translated: Option<BString>) {
     env.set("QUERY_STRING", req.args.as_ref().map_or(&b""[..], |args| args.as_slice()));
     let original = cx.core().cgi_original_uri.value_or(true);
     env.set("REQUEST_URI", if original { &req.target } else { &req.uri });
-    env.set("SCRIPT_NAME", script_name(&req.uri, &req.path_info));
+    let included = req.protocol == "INCLUDED";
+    env.set("SCRIPT_NAME", if included { &req.uri } else { script_name(&req.uri, &req.path_info) });
     if !req.path_info.is_empty() {
         env.set("PATH_INFO", &req.path_info);
         if let Some(path) = translated {
@@ -189,7 +190,7 @@ fn path_translated(cx: &mut Cx<'_>) -> Result<Option<BString>, Verdict> {
 }
 
 /// The client's name, if HostnameLookups asks for it or it is known already.
-fn remote_host(cx: &Cx<'_>) -> Result<Option<BString>, Verdict> {
+pub(in crate::modules) fn remote_host(cx: &Cx<'_>) -> Result<Option<BString>, Verdict> {
     let ip = cx.req.conn.client.ip();
     if let Some(known) = cx.req.conn.lookups.borrow().names.get(&ip) {
         return Ok(known.clone());

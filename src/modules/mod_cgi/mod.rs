@@ -5,7 +5,7 @@
 //! Log texts are mod_cgi's, word for word, since people search for them; our explanation stands
 //! behind them and comes from [`explain`].
 
-mod environment;
+pub(in crate::modules) mod environment;
 pub mod explain;
 mod head;
 mod script_log;
@@ -16,7 +16,7 @@ mod tests;
 use crate::{
     diag::Span,
     engine::{Answer, Cgi, Cx, Hook, LogEntry, Module, Order, Phase, Verdict},
-    http::Status,
+    http::{Status, escape},
     policy::{
         Applied, Args, Config, Directive, Kind, Mistake, OptionBits, Place, Said, SaidExt, Scope, Setting,
         Shape,
@@ -175,17 +175,24 @@ pub(super) fn handler(cx: &mut Cx<'_>) -> Verdict {
     if let Err(verdict) = environment::add_variables(cx) {
         return verdict;
     }
+    let req = &cx.req;
+    let argv = arguments(&req.filename, req.args.as_deref().map(|args| args.as_bytes()));
+    let cgi = Cgi { nph: is_nph(cx), ..process(cx, req.filename.clone(), argv) };
+    Verdict::Answer(Answer::Spawn(Box::new(suexec::as_somebody(cx, cgi))))
+}
+
+/// A program with the request's environment, in the directory of its file.
+fn process(cx: &Cx<'_>, program: BString, argv: Vec<BString>) -> Cgi {
     let core = cx.core();
     let server_timeout = cx.core_server().timeout.value_or(Duration::from_secs(60));
     let own = cx.conf::<CgiDir>().timeout.value_or(Duration::ZERO);
-    let req = &cx.req;
-    let directory = req.filename.rfind_byte(b'/').map_or(0, |slash| slash);
-    let cgi = Cgi {
-        program: req.filename.clone(),
-        argv: arguments(&req.filename, req.args.as_deref().map(|args| args.as_bytes())),
+    let directory = cx.req.filename.rfind_byte(b'/').unwrap_or(0);
+    Cgi {
+        program,
+        argv,
         env: environment::for_program(cx),
-        cwd: if directory == 0 { "/".into() } else { req.filename[..directory].into() },
-        nph: is_nph(cx),
+        cwd: if directory == 0 { "/".into() } else { cx.req.filename[..directory].into() },
+        nph: false,
         timeout: if own.is_zero() { server_timeout } else { own },
         limits: [&core.rlimit_cpu, &core.rlimit_mem, &core.rlimit_nproc].map(|limit| limit.value().copied()),
         keep_input: script_log::input_kept(cx),
@@ -193,8 +200,15 @@ pub(super) fn handler(cx: &mut Cx<'_>) -> Verdict {
         on_head: head::on_head,
         on_stderr: head::on_stderr,
         on_failure: head::on_failure,
-    };
-    Verdict::Answer(Answer::Spawn(Box::new(suexec::as_somebody(cx, cgi))))
+    }
+}
+
+/// A command for the shell, whose output is taken as it is (mod_include's `exec cmd`).
+pub(in crate::modules) fn command(cx: &mut Cx<'_>, command: &[u8]) -> Cgi {
+    const SHELL: &str = "/bin/sh";
+    let argv = vec![SHELL.into(), "-c".into(), command.into()];
+    let cgi = Cgi { nph: true, keep_input: 0, keep_output: 0, ..process(cx, SHELL.into(), argv) };
+    suexec::as_somebody(cx, cgi)
 }
 
 /// Apache takes the media type for a handler's name where no handler is set.
@@ -298,12 +312,5 @@ fn arguments(filename: &[u8], query: Option<&[u8]>) -> Vec<BString> {
 fn argument(word: &[u8]) -> BString {
     let decoded: Vec<u8> = percent_encoding::percent_decode(word).collect();
     let text = decoded.split(|&byte| byte == 0).next().unwrap_or_default();
-    let mut escaped = Vec::with_capacity(text.len());
-    for &byte in text {
-        if b"&;`'\"|*?~<>^()[]{}$\\\n".contains(&byte) {
-            escaped.push(b'\\');
-        }
-        escaped.push(byte);
-    }
-    escaped.into()
+    escape::shell_cmd(text).into()
 }

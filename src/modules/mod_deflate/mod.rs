@@ -27,8 +27,8 @@ pub static MODULE: Module = Module {
     configs: &[Kind::of::<Deflate>()],
     directives: &config::DIRECTIVES,
     filters: &[
-        Filter { name: "DEFLATE", kind: FilterKind::CONTENT_SET, start: deflate },
-        Filter { name: "INFLATE", kind: FilterKind(FilterKind::RESOURCE.0 - 1), start: inflate },
+        Filter { name: "DEFLATE", kind: FilterKind::CONTENT_SET, init: None, start: deflate },
+        Filter { name: "INFLATE", kind: FilterKind(FilterKind::RESOURCE.0 - 1), init: None, start: inflate },
     ],
     ..Module::NOTHING
 };

@@ -40,6 +40,11 @@ fn insert(cx: &mut Cx<'_>) -> Verdict {
             }
             Some(smart) => {
                 let name = link.value.clone();
+                let providers = smart.providers.iter();
+                let filters = providers.filter_map(|provider| cx.engine.filter(&provider.name));
+                for init in filters.filter_map(|filter| filter.init) {
+                    init(cx);
+                }
                 cx.req.filters.push(Chosen { name, kind: smart.kind, start: dispatch, at: link.at });
             }
         }

@@ -34,7 +34,7 @@ pub trait Context {
     /// A response header: those of errors too, normal ones first.
     fn response_header(&self, name: &[u8]) -> Option<BString>;
     /// A variable of the request's environment (`SetEnv`, `SetEnvIf`); names are case-free here.
-    fn env(&self, name: &[u8]) -> Option<BString>;
+    fn env(&mut self, name: &[u8]) -> Option<BString>;
     /// A note of the request.
     fn note(&self, name: &[u8]) -> Option<BString>;
     /// The result depends on this request header; Apache adds it to `Vary` (`Host` never comes).
@@ -118,6 +118,17 @@ impl Captures {
     /// What was matched, and its groups.
     pub fn into_parts(self) -> (BString, regex::Groups) {
         (self.source, self.groups)
+    }
+
+    /// How many groups there are, the whole match among them; 0 without a match.
+    pub fn count(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The bytes of group `n`, if it took part.
+    pub fn group(&self, n: usize) -> Option<&[u8]> {
+        let (start, end) = (*self.groups.get(n)?)?;
+        self.source.get(start..end)
     }
 
     /// The bytes of group `n`; empty when it took no part.
@@ -362,9 +373,8 @@ impl<C: Context + ?Sized> Run<'_, C> {
             Function::Note => self.context.note(arg).unwrap_or_default(),
             Function::Osenv => osenv(self.context).unwrap_or_default(),
             Function::Env => {
-                let context = &*self.context;
-                let own = context.note(arg).or_else(|| context.env(arg));
-                own.or_else(|| osenv(context)).unwrap_or_default()
+                let own = self.context.note(arg).or_else(|| self.context.env(arg));
+                own.or_else(|| osenv(self.context)).unwrap_or_default()
             }
             Function::Tolower => arg.to_ascii_lowercase().into(),
             Function::Toupper => arg.to_ascii_uppercase().into(),

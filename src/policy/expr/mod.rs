@@ -6,7 +6,7 @@
 
 mod ast;
 mod eval;
-mod functions;
+pub mod functions;
 mod lex;
 mod parse;
 pub mod subnet;

@@ -161,7 +161,7 @@ impl Context for Request {
         let late = self.site == "hdr" || self.site == "str";
         (late && name.eq_ignore_ascii_case(b"etag")).then(|| "\"set\"".into())
     }
-    fn env(&self, name: &[u8]) -> Option<BString> {
+    fn env(&mut self, name: &[u8]) -> Option<BString> {
         let rows: [(&[u8], &str); 4] =
             [(b"ENVONE", "one"), (b"ENVFALSE", "Off"), (b"ENVSP", "a b"), (b"OSENVVAR", "osvalue")];
         let row = rows.iter().find(|(known, _)| name.eq_ignore_ascii_case(known))?;
