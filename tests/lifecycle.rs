@@ -240,3 +240,100 @@ fn started_as_root_it_serves_as_user_and_group() {
     assert!(uids.split_whitespace().all(|own| own == uid.to_string()), "{uids}");
     assert!(get(&site, "/secret.txt").starts_with("HTTP/1.1 403 Forbidden"));
 }
+
+/// A site whose `.cgi` programs and `.shtml` files are pages with elements; one program may run at a time.
+fn pages(files: &[(&str, &[u8])]) -> Site {
+    const PAGES: &str = "
+LoadModule include_module /usr/lib/apache2/modules/mod_include.so
+CGIScriptLimit 1
+AddHandler cgi-script .cgi
+AddOutputFilter INCLUDES .cgi .shtml
+<Directory $ROOT/htdocs>
+    Options Includes ExecCGI
+</Directory>
+";
+    let mut site = Site::new(Kind::Rachis).expect("an empty site");
+    for (name, text) in files {
+        let mode = if text.starts_with(b"#!") { 0o755 } else { 0o644 };
+        site.write(&format!("htdocs/{name}"), text, mode).expect("a file");
+    }
+    site.configure(&site.fill(&format!("{CONF}{PAGES}")), &[]).expect("a configuration");
+    site.start().expect("the server starts");
+    site
+}
+
+#[test]
+fn a_program_in_a_page_that_a_program_makes_waits_for_nobody() {
+    let outer = b"#!/bin/sh\necho 'Content-Type: text/html'\necho\necho 'a<!--#include virtual=\"inner.cgi\" -->b'\nsleep 0.1\necho 'c<!--#exec cmd=\"echo d\" -->e'\n";
+    let inner =
+        b"#!/bin/sh\necho 'Content-Type: text/html'\necho\necho '[<!--#exec cgi=\"inmost.cgi\" -->]'\necho complaint >&2\n";
+    let inmost = b"#!/bin/sh\necho 'Content-Type: text/plain'\necho\necho $DOCUMENT_NAME\n";
+    let site = pages(&[("outer.cgi", outer), ("inner.cgi", inner), ("inmost.cgi", inmost)]);
+    let pid = site.pid().expect("a running server");
+    let before = descriptors(pid);
+    for _ in 0..3 {
+        let mut stream = connect(&site);
+        write!(stream, "GET /outer.cgi HTTP/1.0\r\n\r\n").expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let text: String = answer.lines().skip_while(|line| !line.is_empty()).collect();
+        assert_eq!(text, "a[outer.cgi]bcde");
+    }
+    until("no program is left", || children(pid).is_empty());
+    until("no descriptor is left", || descriptors(pid) == before);
+}
+
+#[test]
+fn a_client_that_leaves_takes_all_programs_of_its_page_along() {
+    let outer = b"#!/bin/sh\necho $$ >outer.pid\necho 'Content-Type: text/html'\necho\necho '<!--#include virtual=\"inner.cgi\" -->'\necho ................................................................................................................................\nsleep 60\n";
+    let inner =
+        b"#!/bin/sh\necho $$ >inner.pid\necho 'Content-Type: text/plain'\necho\necho ................................................................................................................................\necho started\nsleep 60\n";
+    let site = pages(&[("outer.cgi", outer), ("inner.cgi", inner)]);
+    let pid = site.pid().expect("a running server");
+    fs::set_permissions(site.root().join("htdocs"), std::os::unix::fs::PermissionsExt::from_mode(0o777))
+        .expect("a directory that the programs may write to");
+    let mut stream = connect(&site);
+    write!(stream, "GET /outer.cgi HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a request");
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"started\n\r\n") {
+        let mut buffer = [0; 512];
+        let count = stream.read(&mut buffer).expect("the beginning of the page");
+        assert_ne!(count, 0, "{}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&buffer[..count]);
+    }
+    let outer = number_in(&site.root().join("htdocs/outer.pid")).expect("the outer program runs");
+    let inner = number_in(&site.root().join("htdocs/inner.pid")).expect("the inner program runs");
+    assert!(exists(outer) && exists(inner));
+    // A reset, since a client that only shuts its side may still be reading.
+    socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a socket option");
+    drop(stream);
+    until("both are gone", || !exists(outer) && !exists(inner));
+    until("neither is a zombie", || children(pid).is_empty());
+}
+
+/// 64 MiB go through a page while the client reads slowly at first.
+#[test]
+fn what_a_page_includes_streams_through_it() {
+    const SIZE: usize = 64 << 20;
+    let page = b"<!--#include virtual=\"big.txt\" --><!--#exec cmd=\"head -c 67108864 /dev/zero\" -->.";
+    let big = vec![b'x'; SIZE];
+    let site = pages(&[("page.shtml", page), ("big.txt", &big)]);
+    let pid = site.pid().expect("a running server");
+    let mut stream = connect(&site);
+    write!(stream, "GET /page.shtml HTTP/1.0\r\n\r\n").expect("a request");
+    thread::sleep(Duration::from_millis(300));
+    let (mut total, mut buffer) = (0, vec![0; 1 << 16]);
+    loop {
+        let count = stream.read(&mut buffer).expect("the page");
+        if count == 0 {
+            break;
+        }
+        total += count;
+    }
+    assert!(total > 2 * SIZE && total < 2 * SIZE + 1024, "{total} bytes");
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running server");
+    let peak =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let peak: usize = peak.expect("a peak");
+    assert!(peak < 40 << 10, "{peak} KiB at the most");
+}
