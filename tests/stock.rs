@@ -18,11 +18,14 @@ use std::{
 /// A program that tells what it was given.
 const PROGRAM: &[u8] = b"#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\necho \"ran ${SCRIPT_NAME} ${PATH_INFO-} ${EXPORTED-unset} ${EMPTY-unset}\"\n";
 
-const PAGES: [(&str, &str); 12] = [
+const PAGES: [(&str, &str); 15] = [
     ("htdocs/index.html", "front page\n"),
     ("htdocs/.htaccess", ""),
     ("htdocs/a.txt", "plain\n"),
     ("htdocs/b.tgz", "packed\n"),
+    ("htdocs/list/notes.txt", "notes\n"),
+    ("htdocs/list/README.txt", "read me\n"),
+    ("icons/text.gif", "GIF89a"),
     ("htdocs/closed/a.txt", "plain\n"),
     (
         "htdocs/closed/.htaccess",
@@ -137,6 +140,13 @@ fn upstream() {
             ("/.htaccess", 403, "403 Forbidden"),
             ("/cgi-bin/test", 200, "ran /cgi-bin/test"),
             ("/server-status", 403, "403 Forbidden"),
+            (
+                "/list/",
+                200,
+                "<img src=\"/icons/text.gif\" alt=\"[TXT]\"></td><td><a href=\"notes.txt\">notes.txt</a>",
+            ),
+            ("/list/", 200, "<a href=\"?C=N;O=D\">Name</a>"),
+            ("/icons/", 200, "<title>Index of /icons</title>"),
         ],
     );
 }
@@ -192,6 +202,9 @@ fn red_hat() {
             ("/.htaccess", 403, "403 Forbidden"),
             ("/cgi-bin/test/more", 200, "ran /cgi-bin/test /more"),
             ("/nothing", 404, "404 Not Found"),
+            ("/list/", 200, "<a href=\"README.txt\">README.txt</a>"),
+            ("/list/", 200, "Content-Type: text/html;charset=ISO-8859-1\r\n"),
+            ("/icons/?F=0", 200, "<li><a href=\"text.gif\"> text.gif</a></li>"),
         ],
     );
 }
@@ -206,6 +219,7 @@ fn xampp() {
             ("/XAMPP/x", 403, "only from the local network"),
             ("/cgi-bin/env.cgi", 200, "ran /cgi-bin/env.cgi"),
             ("/b.tgz", 200, "Content-Type: application/x-gzip"),
+            ("/list/", 200, "<li><a href=\"notes.txt\"> notes.txt</a></li>"),
         ],
     );
 }
@@ -323,6 +337,13 @@ fn debian_with(kind: Kind) {
         ("/.htaccess", 403, "403 Forbidden"),
         ("/nothing", 404, "404 Not Found"),
         ("/b.tgz", 200, "Content-Type: application/x-gzip"),
+        (
+            "/list/",
+            200,
+            "<img src=\"/icons/text.gif\" alt=\"[TXT]\"></td><td><a href=\"notes.txt\">notes.txt</a>",
+        ),
+        ("/list/?C=S;O=D", 200, "<a href=\"?C=S;O=A\">Size</a>"),
+        ("/icons/", 403, "403 Forbidden"),
     ];
     ask(&site, kind, &requests);
     site.stop();

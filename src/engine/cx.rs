@@ -11,10 +11,10 @@ use super::{
 use crate::{
     diag::Span,
     http::{Status, path},
-    policy::{Conf, Config, CoreDir, CoreServer, server::Server},
+    policy::{Conf, Config, CoreDir, CoreServer, OptionBits, server::Server},
     system::System,
 };
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 use std::{fmt, rc::Rc};
 
 /// What a hook sees.
@@ -172,9 +172,38 @@ impl<'a> Cx<'a> {
     /// component.
     pub fn look_up_entry(&mut self, name: &[u8]) -> LookedUp {
         let url = self.absolute_url(&crate::http::escape::uri(name));
+        let end = self.req.filename.rfind_byte(b'/').map_or(0, |slash| slash + 1);
+        let mut filename: BString = [&self.req.filename[..end], name].concat().into();
         let mut sub = self.sub_request(&url);
-        let end = self.req.filename.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-        sub.filename = [&self.req.filename[..end], name].concat().into();
+        let system = self.system();
+        let real = system.stat(crate::system::path(&filename));
+        let link = system.lstat(crate::system::path(&filename));
+        let link = link.ok().filter(|stat| stat.kind == crate::system::Kind::Link);
+        let is_dir = real.as_ref().is_ok_and(crate::system::Stat::is_dir);
+        let options = self.core().options.bits;
+        let status = match (real, link) {
+            // A link to nothing is nothing.
+            (Err(_), Some(_)) => Some(Status(404)),
+            (Ok(real), Some(link)) => {
+                let owner = options.has(OptionBits::SYM_LINKS_IF_OWNER_MATCH) && real.uid == link.uid;
+                let follow = options.has(OptionBits::FOLLOW_SYM_LINKS) || owner;
+                if !follow {
+                    let text = "Symbolic link not allowed or link target not accessible:";
+                    self.as_module("core", |cx| cx.log(3, "AH00032", format_args!("{text} {filename}")));
+                }
+                (!follow).then_some(Status(403))
+            }
+            _ => None,
+        };
+        if let Some(status) = status {
+            sub.status = status;
+            sub.filename = filename;
+            return LookedUp::Answered(sub);
+        }
+        if is_dir {
+            filename.push(b'/');
+        }
+        sub.filename = filename;
         sub.cursor = super::decide::Cursor::at(Phase::Storage);
         self.look_up(sub)
     }

@@ -20,6 +20,7 @@ pub mod mod_authz_groupfile;
 pub mod mod_authz_host;
 pub mod mod_authz_owner;
 pub mod mod_authz_user;
+pub mod mod_autoindex;
 pub mod mod_cgi;
 pub mod mod_cgid;
 pub mod mod_deflate;
@@ -77,6 +78,7 @@ pub static ALL: &[&Module] = &[
     &mod_authz_host::MODULE,
     &mod_authz_owner::MODULE,
     &mod_authz_user::MODULE,
+    &mod_autoindex::MODULE,
     &mod_cgi::MODULE,
     &mod_cgid::MODULE,
     &mod_deflate::MODULE,

@@ -93,7 +93,7 @@ fn file(cx: &mut Cx<'_>) -> Verdict {
 /// The file with its validators, unless the client has it already.
 fn send(cx: &mut Cx<'_>, file: Opened, stat: Stat) -> Verdict {
     let core = cx.core();
-    let modified = set_validators(cx, core, &stat);
+    let modified = set_validators(cx, &stat);
     cx.req.headers_out.set("Accept-Ranges", "bytes");
     if core.content_md5.value_or(false) {
         content_md5(cx);
@@ -122,7 +122,8 @@ fn send(cx: &mut Cx<'_>, file: Opened, stat: Stat) -> Verdict {
 }
 
 /// Last-Modified and ETag, as FileETag has them; gives back the time that was sent, in seconds.
-fn set_validators(cx: &mut Cx<'_>, core: &CoreDir, stat: &Stat) -> Option<i64> {
+pub(in crate::modules) fn set_validators(cx: &mut Cx<'_>, stat: &Stat) -> Option<i64> {
+    let core = cx.core();
     if cx.req.no_cache {
         return None;
     }

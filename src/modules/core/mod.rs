@@ -19,7 +19,10 @@ macro_rules! rows {
 }
 pub(super) use rows;
 
-pub(super) use self::hooks::{input_filters, output_filters};
+pub(super) use self::{
+    default_handler::set_validators,
+    hooks::{input_filters, output_filters},
+};
 
 pub(super) mod addresses;
 mod answers;

@@ -211,6 +211,8 @@ fn index(cx: &mut Cx<'_>, dir: &Dir) -> Verdict {
     let default = [BString::from("index.html")];
     let names = dir.index.value().map_or(&default[..], |names| names.as_slice());
     let at = dir.index.at();
+    // What mod_autoindex says was looked for.
+    cx.req.notes.set("dir-index-names", bstr::join(",", names));
     let mut error = None;
     for (n, name) in names.iter().enumerate() {
         match cx.look_up_url(&with_args(cx.req, name)) {
