@@ -18,7 +18,7 @@ use std::{
 /// A program that tells what it was given.
 const PROGRAM: &[u8] = b"#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\necho \"ran ${SCRIPT_NAME} ${PATH_INFO-} ${EXPORTED-unset} ${EMPTY-unset}\"\n";
 
-const PAGES: [(&str, &str); 15] = [
+const PAGES: [(&str, &str); 18] = [
     ("htdocs/index.html", "front page\n"),
     ("htdocs/.htaccess", ""),
     ("htdocs/a.txt", "plain\n"),
@@ -26,6 +26,9 @@ const PAGES: [(&str, &str); 15] = [
     ("htdocs/list/notes.txt", "notes\n"),
     ("htdocs/list/README.txt", "read me\n"),
     ("icons/text.gif", "GIF89a"),
+    ("icons/pick.html.en", "in English\n"),
+    ("icons/pick.html.de", "auf Deutsch\n"),
+    ("icons/pick.txt", "in no language\n"),
     ("htdocs/closed/a.txt", "plain\n"),
     (
         "htdocs/closed/.htaccess",
@@ -54,7 +57,8 @@ const PROGRAMS: [&str; 5] = [
 /// Modules that Debian's Apache has built in, and that its LoadModule therefore refuses.
 const BUILT_IN: [&str; 5] = ["log_config", "logio", "unixd", "version", "watchdog"];
 
-/// A path, perhaps with ` user:password` behind it, the status, and what the answer holds.
+/// A path, perhaps with ` user:password` or ` languages=…` behind it, the status, and what the answer
+/// holds.
 type Request = (&'static str, u16, &'static str);
 
 #[track_caller]
@@ -118,6 +122,9 @@ fn get(port: u16, path: &str) -> std::io::Result<String> {
     let (path, user) = path.split_once(' ').unwrap_or((path, ""));
     let field = match user {
         "" => String::new(),
+        languages if languages.starts_with("languages=") => {
+            format!("Accept-Language: {}\r\n", &languages["languages=".len()..])
+        }
         user => format!("Authorization: Basic {}\r\n", STANDARD.encode(user)),
     };
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{field}Connection: close\r\n\r\n");
@@ -147,6 +154,9 @@ fn upstream() {
             ),
             ("/list/", 200, "<a href=\"?C=N;O=D\">Name</a>"),
             ("/icons/", 200, "<title>Index of /icons</title>"),
+            ("/icons/pick languages=de", 200, "auf Deutsch"),
+            ("/icons/pick languages=fr", 200, "Content-Location: pick.html.en\r\n"),
+            ("/icons/pick languages=de", 200, "Vary: negotiate,accept,accept-language\r\n"),
         ],
     );
 }
@@ -205,6 +215,8 @@ fn red_hat() {
             ("/list/", 200, "<a href=\"README.txt\">README.txt</a>"),
             ("/list/", 200, "Content-Type: text/html;charset=ISO-8859-1\r\n"),
             ("/icons/?F=0", 200, "<li><a href=\"text.gif\"> text.gif</a></li>"),
+            ("/icons/pick", 200, "TCN: choice\r\n"),
+            ("/nothing languages=de", 404, "404 Not Found"),
         ],
     );
 }

@@ -171,7 +171,9 @@ impl<'a> Cx<'a> {
     /// (ap_sub_req_lookup_dirent): its URL and file name are those of the request with this last
     /// component.
     pub fn look_up_entry(&mut self, name: &[u8]) -> LookedUp {
-        let url = self.absolute_url(&crate::http::escape::uri(name));
+        let own = self.req.uri.strip_suffix(self.req.path_info.as_slice()).unwrap_or(&self.req.uri);
+        let beside = own.rfind_byte(b'/').map_or(0, |slash| slash + 1);
+        let url = crate::http::escape::uri(&[&own[..beside], name].concat());
         let end = self.req.filename.rfind_byte(b'/').map_or(0, |slash| slash + 1);
         let mut filename: BString = [&self.req.filename[..end], name].concat().into();
         let mut sub = self.sub_request(&url);
@@ -182,8 +184,8 @@ impl<'a> Cx<'a> {
         let is_dir = real.as_ref().is_ok_and(crate::system::Stat::is_dir);
         let options = self.core().options.bits;
         let status = match (real, link) {
-            // A link to nothing is nothing.
-            (Err(_), Some(_)) => Some(Status(404)),
+            // A link to nothing is nothing, unless it may be followed.
+            (Err(_), Some(_)) if !options.has(OptionBits::FOLLOW_SYM_LINKS) => Some(Status(404)),
             (Ok(real), Some(link)) => {
                 let owner = options.has(OptionBits::SYM_LINKS_IF_OWNER_MATCH) && real.uid == link.uid;
                 let follow = options.has(OptionBits::FOLLOW_SYM_LINKS) || owner;

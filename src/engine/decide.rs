@@ -282,7 +282,12 @@ impl Engine {
                 Verdict::Ok => end = End::Ok,
                 Verdict::Status(status) => return End::Status(status),
                 Verdict::Answer(answer) => return End::Answer(answer),
-                Verdict::Adopt(found) => request.adopt(*found),
+                Verdict::Adopt(found) => {
+                    request.adopt(*found);
+                    if phase.first_wins() {
+                        return End::Ok;
+                    }
+                }
                 Verdict::Become(next) => return End::Become(next),
                 Verdict::Wait(pending) => return End::Wait(pending),
             }

@@ -228,6 +228,7 @@ fn blank(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, server: usize)
         status_line: None,
         no_local_copy: false,
         no_cache: false,
+        vlist_validator: None,
         filters: Vec::new(),
         ended: false,
         conf: worker.base(server),

@@ -190,6 +190,9 @@ pub struct Request {
     /// The content must not be cached (no Last-Modified and ETag are made).
     pub no_cache: bool,
 
+    /// The validator of the list of variants that it was chosen from, for its entity tag.
+    pub vlist_validator: Option<BString>,
+
     /// The filters that its answer is to pass.
     pub filters: Vec<super::filter::Chosen>,
     /// A status ended it: the answer is the server's own, not a handler's.
@@ -281,6 +284,7 @@ impl Request {
             status_line: None,
             no_local_copy: false,
             no_cache: false,
+            vlist_validator: None,
             filters: Vec::new(),
             ended: false,
             conf: base.clone(),
@@ -315,6 +319,7 @@ impl Request {
         self.conf = found.conf;
         self.no_local_copy |= found.no_local_copy;
         self.no_cache |= found.no_cache;
+        self.vlist_validator = self.vlist_validator.take().or(found.vlist_validator);
         overlay(&mut self.env, &found.env);
         overlay(&mut self.notes, &found.notes);
         overlay(&mut self.headers_out, &found.headers_out);
@@ -333,6 +338,7 @@ impl Request {
         next.allowed = self.allowed;
         next.no_cache = self.no_cache;
         next.no_local_copy = self.no_local_copy;
+        next.vlist_validator.clone_from(&self.vlist_validator);
         if self.status.is_redirect()
             && let Some(location) = self.headers_out.get("Location")
         {

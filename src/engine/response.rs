@@ -98,9 +98,14 @@ pub fn head(
     let seconds =
         |said: &crate::policy::Said<Duration>, default| said.value().map_or(default, Duration::as_secs);
     let no_keepalive = request.env.contains("nokeepalive");
+    // Kludges for old clients, by the environment (manual, env.html).
+    let no_vary = request.env.contains("force-no-vary");
+    let old = no_vary || (request.version > Version::Http10 && request.env.contains("downgrade-1.0"));
+    let version = if old { Version::Http10 } else { request.version };
+    let as_http10 = version == Version::Http10 && (no_vary || request.env.contains("force-response-1.0"));
     let connection = response::persist(&PersistInput {
         status: request.status,
-        version: request.version,
+        version,
         head_request: request.header_only(),
         request: &request.headers_in,
         response: &both,
@@ -131,6 +136,8 @@ pub fn head(
             content_encoding: request.content_encoding.as_ref().map(|text| text.as_slice()),
             content_languages: &request.content_languages,
             connection: &connection,
+            as_http10,
+            no_vary,
         },
     )?;
     Ok((bytes, connection))

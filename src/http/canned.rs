@@ -20,7 +20,7 @@ pub struct Page<'a> {
     pub notes: &'a [u8],
     /// `verbose-error-to` is `*`: a 500 shows nothing but the notes.
     pub only_notes: bool,
-    /// `variant-list`, HTML, for 300 and 506.
+    /// `variant-list`, HTML, for 300, 406 and 506.
     pub variants: &'a [u8],
     /// `ServerAdmin`.
     pub admin: &'a [u8],
@@ -88,6 +88,7 @@ fn body(page: &Page<'_>) -> Vec<u8> {
     let notes = page.notes;
     match page.status {
         300 => page.variants.to_vec(),
+        406 => [fixed(406).unwrap_or_default().as_bytes(), page.variants].concat(),
         301 | 302 | 307 | 308 => {
             [b"<p>The document has moved <a href=\"", &*location, b"\">here</a>.</p>\n"].concat()
         }

@@ -30,6 +30,10 @@ pub struct ResponseHead<'a> {
     pub content_languages: &'a [BString],
     /// What [`persist`] decided.
     pub connection: &'a Connection,
+    /// The answer says that it is HTTP/1.0 (`force-response-1.0`).
+    pub as_http10: bool,
+    /// Vary is left out (`force-no-vary`).
+    pub no_vary: bool,
 }
 
 /// A field that may not be sent; Apache answers with 500 instead (module `core`, level `error`).
@@ -41,14 +45,15 @@ pub struct BadHeader {
     pub message: BString,
 }
 
-/// Writes the head, empty line included. All answers are HTTP/1.1, whatever version the request had; a
+/// Writes the head, empty line included. Answers are HTTP/1.1, whatever version the request had, unless the
+/// environment says otherwise; a
 /// request of HTTP/0.9 is answered without a head, and this must not be called.
 pub fn write(out: &mut Vec<u8>, head: &ResponseHead<'_>) -> Result<(), BadHeader> {
     let fields = collect(head);
     fields.iter().try_for_each(|(name, value)| check(name, value))?;
     let own = head.status_line.filter(|line| !line.iter().any(|c| c.is_ascii_control()));
     let line = own.unwrap_or(head.status.line().as_bytes());
-    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(if head.as_http10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
     out.extend_from_slice(line);
     out.extend_from_slice(b"\r\n");
     push(out, b"Date", head.date);
@@ -84,7 +89,11 @@ fn collect(head: &ResponseHead<'_>) -> Headers {
     let both = head.err_headers.iter().chain(head.headers.iter());
     let ours = |name: &BStr| name.eq_ignore_ascii_case(b"Date") || name.eq_ignore_ascii_case(b"Server");
     both.filter(|(name, _)| !ours(name)).for_each(|(name, value)| fields.append(name, value));
-    unify_vary(&mut fields);
+    if head.no_vary {
+        fields.remove("Vary");
+    } else {
+        unify_vary(&mut fields);
+    }
     let connection = head.connection;
     if let Some(value) = &connection.keep_alive {
         fields.set("Keep-Alive", value);
@@ -266,6 +275,8 @@ mod tests {
             content_encoding: None,
             content_languages: &[],
             connection: &connection,
+            as_http10: false,
+            no_vary: false,
         };
         let mut out = Vec::new();
         write(&mut out, &head).unwrap();

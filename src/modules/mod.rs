@@ -33,6 +33,7 @@ pub mod mod_include;
 pub mod mod_log_config;
 pub mod mod_macro;
 pub mod mod_mime;
+pub mod mod_negotiation;
 pub mod mod_rachis;
 pub mod mod_rewrite;
 pub mod mod_setenvif;
@@ -95,5 +96,6 @@ pub static ALL: &[&Module] = &[
     &mod_suexec::MODULE,
     &mod_unique_id::MODULE,
     &mod_userdir::MODULE,
+    &mod_negotiation::MODULE,
     &mod_rachis::MODULE,
 ];

@@ -16,7 +16,7 @@ use crate::{
     system::{self, Opened, Stat},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 use md5::{Digest, Md5};
 use sha1::Sha1;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -133,9 +133,32 @@ pub(in crate::modules) fn set_validators(cx: &mut Cx<'_>, stat: &Stat) -> Option
     let modified = mtime.min(now) / 1_000_000;
     cx.req.headers_out.set("Last-Modified", date::format(modified));
     if let Some(tag) = file_tag(cx, core, stat, mtime, now) {
+        let tag = match &cx.req.vlist_validator {
+            Some(list) => of_variant(tag.as_bytes(), list),
+            None => tag.into(),
+        };
         cx.req.headers_out.set("ETag", tag);
     }
     Some(modified)
+}
+
+/// The tag of a variant and the validator of the list that it was chosen from, as one (RFC 2295 section
+/// 9.2). Apache leaves the closing quote out.
+fn of_variant(tag: &[u8], list: &[u8]) -> BString {
+    let (weak, list) = match list.strip_prefix(b"W/") {
+        Some(list) => (true, list),
+        None => (false, list),
+    };
+    let front: &[u8] = if weak && !tag.starts_with(b"W/") { b"W/" } else { b"" };
+    let list = list.trim_with(|c| c == '"');
+    [front, tag.strip_suffix(b"\"").unwrap_or(tag), b";", list].concat().into()
+}
+
+/// The validator of the request's file, as its entity tag would be (ap_make_etag).
+pub(in crate::modules) fn file_validator(cx: &Cx<'_>) -> Option<BString> {
+    let stat = cx.req.stat?;
+    let mtime = i64::try_from(stat.mtime_ns / 1_000).unwrap_or(0);
+    file_tag(cx, cx.core(), &stat, mtime, micros(cx.req.started)).map(BString::from)
 }
 
 /// The entity tag that FileETag makes; `None` for FileETag None.

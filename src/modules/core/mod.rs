@@ -20,7 +20,7 @@ macro_rules! rows {
 pub(super) use rows;
 
 pub(super) use self::{
-    default_handler::set_validators,
+    default_handler::{file_validator, set_validators},
     hooks::{input_filters, output_filters},
 };
 

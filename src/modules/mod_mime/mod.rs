@@ -11,13 +11,17 @@ mod types;
 
 use crate::{
     engine::{Cx, Hook, LogEntry, Module, Order, Phase, Verdict},
-    policy::{Directive, Kind, Policy, SaidExt, Scope, Setting, Shape},
+    policy::{Directive, Kind, OptionBits, Policy, SaidExt, Scope, Setting, Shape},
     system::System,
 };
 use bstr::{BStr, BString, ByteSlice};
 pub use config::{Field, MimeDir, MimeServer, MultiviewsMatch, TypesFile};
 use std::sync::Arc;
 pub use types::Types;
+
+/// The note of the parts of a file's name that mean nothing, its stem among them, joined by dots; there is
+/// none if no part means anything.
+pub const EXCEPTIONS: &str = "ap-mime-exceptions-list";
 
 /// The module's table.
 pub static MODULE: Module = Module {
@@ -195,9 +199,14 @@ fn types(cx: &mut Cx<'_>) -> Arc<Types> {
 
 /// The part of a name before its suffixes, leading dots included, and the suffixes.
 fn suffixes(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    name[stem(name).len()..].split(|&c| c == b'.').filter(|suffix| !suffix.is_empty())
+}
+
+/// A name up to its first suffix.
+fn stem(name: &[u8]) -> &[u8] {
     let dots = name.iter().take_while(|&&c| c == b'.').count();
     let first = name[dots..].find_byte(b'.').map_or(name.len(), |at| dots + at);
-    name[first..].split(|&c| c == b'.').filter(|suffix| !suffix.is_empty())
+    &name[..first]
 }
 
 /// The file's name in which suffixes are looked for, with the path behind it if that counts too.
@@ -236,8 +245,17 @@ fn find_type(cx: &mut Cx<'_>) -> Verdict {
     let types = types(cx);
     let name = resource(cx);
     let mut charset = None;
+    let mut unknown = vec![stem(&name)];
+    let mut any_known = false;
     for suffix in suffixes(&name) {
-        one_suffix(cx, conf, &types, suffix, &mut charset);
+        if one_suffix(cx, conf, &types, suffix, &mut charset) {
+            any_known = true;
+        } else {
+            unknown.push(suffix);
+        }
+    }
+    if any_known && cx.core().options.bits.has(OptionBits::MULTI_VIEWS) {
+        cx.req.notes.set(EXCEPTIONS, bstr::join(".", unknown));
     }
     put_charset(cx, charset);
     if let Some(said) = conf.default_language.as_ref().filter(|_| cx.req.content_languages.is_empty()) {
@@ -247,17 +265,20 @@ fn find_type(cx: &mut Cx<'_>) -> Verdict {
     if cx.req.content_type.is_some() { Verdict::Ok } else { Verdict::Declined }
 }
 
+/// Takes in what a suffix means; whether it counts for MultiViews.
 fn one_suffix<'c>(
     cx: &mut Cx<'_>,
     conf: &'c MimeDir,
     types: &Types,
     suffix: &[u8],
     charset: &mut Option<&'c Setting<BString>>,
-) {
+) -> bool {
     let lower = suffix.to_ascii_lowercase();
     let said = conf.suffix(&lower);
     let get = |field| said.and_then(|said| said.get(field));
     let shown = suffix.as_bstr();
+    let kinds = [Field::Type, Field::Charset, Field::Language, Field::Encoding];
+    let negotiable = kinds.into_iter().any(|field| get(field).is_some());
     match get(Field::Type) {
         Some(kind) if kind.value.is_empty() => {
             cx.because(kind.at, format_args!("suffix .{shown} has no type any more"));
@@ -284,6 +305,13 @@ fn one_suffix<'c>(
         cx.because(handler.at, format_args!("suffix .{shown} means handler {}", handler.value));
         cx.req.handler = Some(handler.value.clone());
     }
+    let matched = conf.multiviews.value().copied().unwrap_or_default();
+    let filters = [Field::InputFilters, Field::OutputFilters].into_iter().any(|field| get(field).is_some());
+    negotiable
+        || types.get(&lower).is_some()
+        || matched.any
+        || (matched.handlers && get(Field::Handler).is_some())
+        || (matched.filters && filters)
 }
 
 fn type_from_file(cx: &mut Cx<'_>, kind: Option<&BStr>, suffix: &BStr) {
