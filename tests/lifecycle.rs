@@ -337,3 +337,25 @@ fn what_a_page_includes_streams_through_it() {
     let peak: usize = peak.expect("a peak");
     assert!(peak < 40 << 10, "{peak} KiB at the most");
 }
+
+/// What all event loops did together, as mod_status tells it.
+#[test]
+fn the_scoreboard_counts_each_request_once() {
+    let mut site = Site::new(Kind::Rachis).expect("an empty site");
+    site.write("htdocs/ten.txt", b"0123456789", 0o644).expect("a file");
+    let status = "LoadModule status_module /usr/lib/apache2/modules/mod_status.so
+<Location /server-status>
+    SetHandler server-status
+</Location>
+";
+    site.configure(&site.fill(&format!("{CONF}{status}")), &[]).expect("a configuration");
+    site.start().expect("the server starts");
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..50).for_each(|_| assert!(get(&site, "/ten.txt").ends_with("0123456789"))));
+        }
+    });
+    let told = get(&site, "/server-status?auto");
+    assert!(told.contains("\nTotal Accesses: 400\nTotal kBytes: 3\n"), "{told}");
+    assert!(told.contains("\nBytesPerReq: 10\n") && told.contains("\nBusyWorkers: 1\n"), "{told}");
+}

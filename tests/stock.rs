@@ -356,6 +356,8 @@ fn debian_with(kind: Kind) {
         ),
         ("/list/?C=S;O=D", 200, "<a href=\"?C=S;O=A\">Size</a>"),
         ("/icons/", 403, "403 Forbidden"),
+        ("/server-status", 200, "<title>Apache Status</title>"),
+        ("/server-status?auto", 200, "\nTotal Accesses: "),
     ];
     ask(&site, kind, &requests);
     site.stop();

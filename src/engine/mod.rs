@@ -21,6 +21,7 @@ mod module;
 mod password;
 mod request;
 mod response;
+pub mod scoreboard;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -37,6 +38,7 @@ pub use decide::{Cursor, Engine};
 pub use files::FileCache;
 pub use module::{Answering, Hook, LogLines, Made, Module, Order, Phase, StartCheck, Verdict};
 pub use request::{Connection, LogEntry, Lookups, Request, Table, Version};
+pub use scoreboard::{Counts, Scoreboard};
 pub use trace::{Event, Note, Trace};
 pub use walk::{directory_walk, file_walk, if_walk, location_walk};
 pub use worker::Worker;

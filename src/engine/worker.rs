@@ -1,6 +1,9 @@
 //! What outlives a request within one worker: memos, caches, the texts of `.htaccess` files.
 
-use super::files::FileCache;
+use super::{
+    files::FileCache,
+    scoreboard::{Score, Scoreboard},
+};
 use crate::{
     diag::Sources,
     policy::{
@@ -13,6 +16,7 @@ use std::{
     cell::OnceCell,
     rc::Rc,
     sync::Arc,
+    time::SystemTime,
 };
 
 /// A server's settings outside of all sections.
@@ -39,12 +43,23 @@ pub struct Worker {
     sections: FxHashMap<u64, Merged>,
     /// Settings outside of all sections, by number; made when first asked for.
     bases: Vec<Base>,
+    /// The counts of all workers.
+    pub scoreboard: Arc<Scoreboard>,
+    /// Its own.
+    pub score: Arc<Score>,
+    /// Its number among them.
+    pub number: usize,
     slots: FxHashMap<TypeId, Box<dyn Any>>,
 }
 
 impl Worker {
-    /// A worker that knows nothing yet.
+    /// A worker that knows nothing yet, and is alone.
     pub fn new(policy: &Policy) -> Self {
+        Worker::among(policy, Scoreboard::new(1, SystemTime::UNIX_EPOCH), 0)
+    }
+
+    /// One of several that count on the same scoreboard.
+    pub fn among(policy: &Policy, scoreboard: Arc<Scoreboard>, number: usize) -> Self {
         let base = |server: &Server| Base {
             id: ConfId(server.dir_id),
             shared: server.dir.clone(),
@@ -58,6 +73,9 @@ impl Worker {
             sources: policy.sources.clone(),
             sections: FxHashMap::default(),
             bases: policy.servers.iter().map(base).collect(),
+            score: scoreboard.of(number),
+            scoreboard,
+            number,
             slots: FxHashMap::default(),
         }
     }

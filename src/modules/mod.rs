@@ -38,6 +38,7 @@ pub mod mod_rachis;
 pub mod mod_rewrite;
 pub mod mod_setenvif;
 pub mod mod_so;
+pub mod mod_status;
 pub mod mod_suexec;
 pub mod mod_unique_id;
 pub mod mod_unixd;
@@ -93,6 +94,7 @@ pub static ALL: &[&Module] = &[
     &mod_mime::MODULE,
     &mod_rewrite::MODULE,
     &mod_setenvif::MODULE,
+    &mod_status::MODULE,
     &mod_suexec::MODULE,
     &mod_unique_id::MODULE,
     &mod_userdir::MODULE,

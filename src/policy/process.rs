@@ -68,6 +68,8 @@ pub struct Process {
     pub regex: Defaults,
     /// `ExtendedStatus`.
     pub extended_status: Said<bool>,
+    /// `SeeRequestTail`.
+    pub see_request_tail: bool,
     /// `UseCanonicalPhysicalPort` and friends are per directory; this is `Mutex`, kept as said.
     pub mutexes: Vec<Setting<BString>>,
 }

@@ -10,7 +10,7 @@ use super::{
     worker::{self, Config, EventLoop, Message, Post},
 };
 use crate::{
-    engine::{Engine, LogEntry, exchange::Logged},
+    engine::{Engine, LogEntry, Scoreboard, exchange::Logged},
     policy::{Policy, SaidExt},
 };
 use std::{
@@ -143,15 +143,23 @@ impl Bound {
         let (tell, events) = self.orders;
         let config = Arc::new(Config { engine, logs: self.logs, listeners: self.listeners });
         let resolver = Resolver::default();
-        let (posts, threads) = start_workers(self.options.workers, &config, &resolver, &tell)?;
+        let scoreboard = Scoreboard::new(self.options.workers, config.engine.system.now());
+        let (posts, threads) = start_workers(&scoreboard, self.options.workers, &config, &resolver, &tell)?;
         if self.options.signals {
             let tell = tell.clone();
             signals::listen(move |order| tell.send(Event::Order(order)).is_ok())
                 .map_err(|error| StartError::line(super::os_error(&error)))?;
         }
         let detached = self.options.detached.take();
-        let mut main =
-            Main { options: self.options, config, posts, reload, live: threads.len(), deadline: None };
+        let mut main = Main {
+            options: self.options,
+            config,
+            posts,
+            scoreboard,
+            reload,
+            live: threads.len(),
+            deadline: None,
+        };
         main.options.warnings.iter().for_each(|warning| main.entry(warning.clone()));
         self.warnings.iter().for_each(|text| main.log(4, "core", "AH00098", text));
         main.resuming();
@@ -173,6 +181,7 @@ struct Main {
     options: Options,
     config: Arc<Config>,
     posts: Vec<Post>,
+    scoreboard: Arc<Scoreboard>,
     reload: Option<Reload>,
     live: usize,
     /// When a graceful stop loses its patience.
@@ -233,6 +242,7 @@ impl Main {
         match self.new_config() {
             Ok(config) => {
                 self.config = Arc::new(config);
+                self.scoreboard.next_generation();
                 self.tell(|| Message::Reload(self.config.clone(), drop_all));
                 self.resuming();
             }
@@ -336,6 +346,7 @@ impl Drop for Ending {
 }
 
 fn start_workers(
+    scoreboard: &Arc<Scoreboard>,
     count: usize,
     config: &Arc<Config>,
     resolver: &Resolver,
@@ -357,6 +368,7 @@ fn start_workers(
             inbox,
             posts: posts.clone(),
             loads: loads.clone(),
+            scoreboard: scoreboard.clone(),
             config: config.clone(),
             resolver: resolver.clone(),
             most,

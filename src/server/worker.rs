@@ -13,7 +13,7 @@ use super::{
     spawn::Spawner,
     timer::{Look, Timers},
 };
-use crate::engine::{Connection, Engine, Found, Worker, exchange::Output};
+use crate::engine::{Connection, Engine, Found, Scoreboard, Worker, exchange::Output};
 use mio::{Events, Interest, Poll, Registry, Token, Waker, net::TcpStream};
 use nix::sys::signal::Signal;
 use std::{
@@ -112,8 +112,8 @@ pub struct Generation {
 }
 
 impl Generation {
-    fn new(config: Arc<Config>) -> Rc<Generation> {
-        let worker = RefCell::new(Worker::new(&config.engine.policy));
+    fn new(config: Arc<Config>, scoreboard: &Arc<Scoreboard>, number: usize) -> Rc<Generation> {
+        let worker = RefCell::new(Worker::among(&config.engine.policy, scoreboard.clone(), number));
         let lines = RefCell::new(vec![Vec::new(); config.logs.targets()]);
         Rc::new(Generation { config, worker, lines, has_lines: Cell::new(false) })
     }
@@ -218,6 +218,7 @@ pub struct EventLoop {
     inbox: Receiver<Message>,
     posts: Vec<Post>,
     loads: Arc<[AtomicUsize]>,
+    scoreboard: Arc<Scoreboard>,
     acceptor: Acceptor,
     most: usize,
     accepted: u64,
@@ -241,6 +242,8 @@ pub struct Start {
     pub posts: Vec<Post>,
     /// Connections of all workers.
     pub loads: Arc<[AtomicUsize]>,
+    /// The counts of all workers.
+    pub scoreboard: Arc<Scoreboard>,
     /// The configuration.
     pub config: Arc<Config>,
     /// Looks up names.
@@ -252,7 +255,7 @@ pub struct Start {
 impl EventLoop {
     /// Registers the listening sockets.
     pub fn new(start: Start) -> io::Result<EventLoop> {
-        let Start { id, poll, inbox, posts, loads, config, resolver, most } = start;
+        let Start { id, poll, inbox, posts, loads, scoreboard, config, resolver, most } = start;
         let tools = Tools {
             registry: poll.registry().try_clone()?,
             programs: Slab::default(),
@@ -268,7 +271,7 @@ impl EventLoop {
             now: Instant::now(),
         };
         let acceptor = Acceptor::new(&config.listeners, &tools.registry, listener_token)?;
-        let current = Generation::new(config);
+        let current = Generation::new(config, &scoreboard, id);
         let (conns, older, state) = (Slab::default(), Vec::new(), State::Serving);
         Ok(EventLoop {
             id,
@@ -276,6 +279,7 @@ impl EventLoop {
             inbox,
             posts,
             loads,
+            scoreboard,
             acceptor,
             most,
             accepted: 0,
@@ -297,6 +301,7 @@ impl EventLoop {
                 // EINTR, and nothing else once the poll exists.
                 continue;
             }
+            self.current.worker.borrow().score.set_connections(self.conns.len());
             let again = std::mem::take(&mut self.tools.again);
             events.iter().for_each(|event| self.event(event));
             again.into_iter().for_each(|key| self.with(key, |conn, tools| conn.drive(tools)));
@@ -490,7 +495,7 @@ impl EventLoop {
             Err(_) => return self.finish(),
         }
         self.tools.admission.reload(&config.engine.policy, self.posts.len());
-        let new = Generation::new(config);
+        let new = Generation::new(config, &self.scoreboard, self.id);
         self.older.push(std::mem::replace(&mut self.current, new.clone()));
         for key in self.conns.keys() {
             self.with(key, |conn, tools| match (drop_all, conn.is_older(&new)) {

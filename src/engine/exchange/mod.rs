@@ -20,6 +20,7 @@ use super::{
     incoming,
     request::{Connection, LogEntry, Request},
     response::{self, Refused, Standing},
+    scoreboard::Busy,
     trace::Trace,
     worker::Worker,
 };
@@ -52,6 +53,8 @@ pub struct Exchange {
     /// Bytes of its head.
     head_size: u64,
     stopping: bool,
+    /// A request is being answered.
+    busy: Option<Busy>,
     /// The last head could not be read, so what follows it is not read either. Apache does not say so
     /// in the answer to a request that expects too much.
     unreadable: bool,
@@ -110,6 +113,7 @@ impl Exchange {
             body: Body::none(),
             head_size: 0,
             stopping: false,
+            busy: None,
             unreadable: false,
             client_eof: false,
         }
@@ -218,6 +222,7 @@ impl Exchange {
     }
 
     fn start(&mut self, head: Head, step: &mut Step<'_, '_>) {
+        self.busy.get_or_insert_with(|| step.worker.score.begin());
         let (request, refused) = incoming::request(step.engine, step.worker, &self.conn, head);
         self.body = Body::new(request.framing, &self.limits);
         let timeout = step.engine.policy.servers[request.server].core().timeout.value_or(TIMEOUT);
@@ -411,6 +416,7 @@ impl Exchange {
         if !persists || self.stopping || self.unreadable {
             return self.close(step);
         }
+        self.busy = None;
         self.conn.keepalives.set(self.conn.keepalives.get() + 1);
         self.state = State::Head;
         self.body = Body::none();
@@ -430,6 +436,7 @@ impl Exchange {
     }
 
     fn close(&mut self, step: &mut Step<'_, '_>) {
+        self.busy = None;
         self.state = State::Closed;
         step.out.asks.push(Ask::Wake(None));
         step.out.asks.push(Ask::Close);

@@ -43,6 +43,7 @@ impl Step<'_, '_> {
         let now = self.engine.system.now();
         let begun: SystemTime = request.first().started;
         let sent = Sent { duration: now.duration_since(begun).unwrap_or_default(), ..sent };
+        self.worker.score.count(&sent);
         for module in &self.engine.modules {
             let Some(log) = module.log else { continue };
             let lines = &mut self.out.lines;

@@ -16,9 +16,9 @@ pub(super) const ROWS: &[Directive] = rows! {
     "ExtendedStatus" Flag SERVER extended_status,
         "\"On\" to track extended status information, \"Off\" to disable",
         "whether single requests are counted for mod_status";
-    "SeeRequestTail" Flag SERVER global,
+    "SeeRequestTail" Flag SERVER see_request_tail,
         "For extended status, \"On\" to see the last 63 chars of the request line, \"Off\" (default) to see the first 63",
-        "accepted without effect: there is no scoreboard";
+        "whether mod_status shows the end of a long request line and not its beginning";
     "MaxRequestsPerChild" One SERVER max_connections_per_child,
         "Maximum number of connections a particular child serves before dying. (DEPRECATED, use MaxConnectionsPerChild)",
         "old name of MaxConnectionsPerChild";
@@ -49,6 +49,12 @@ fn global(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
 fn pid_file(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     place.check_context(args, Within::GLOBAL_ONLY)?;
     place.process().pid_file = Some(Setting::new(args.text(0).into(), args.span));
+    Ok(())
+}
+
+fn see_request_tail(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
+    place.check_context(args, Within::GLOBAL_ONLY)?;
+    place.process().see_request_tail = args.on;
     Ok(())
 }
 
