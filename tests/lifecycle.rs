@@ -72,6 +72,15 @@ fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("a running server").count()
 }
 
+/// How many descriptors an idle server has: the connection by which its start was noticed is closed only after a moment.
+fn descriptors_at_rest(pid: u32) -> usize {
+    let least = (0..30).map(|_| {
+        thread::sleep(Duration::from_millis(10));
+        descriptors(pid)
+    });
+    least.min().expect("thirty counts")
+}
+
 /// Processes whose parent is `pid`, zombies included.
 fn children(pid: u32) -> Vec<u32> {
     let parent = |entry: fs::DirEntry| {
@@ -114,7 +123,7 @@ fn ten_thousand_programs_leave_neither_zombies_nor_descriptors() {
     let pid = site.pid().expect("a running server");
     assert!(get(&site, "/cgi-bin/hello").contains("hello"));
     until("no program is left after the first", || children(pid).is_empty());
-    let before = descriptors(pid);
+    let before = descriptors_at_rest(pid);
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
@@ -270,7 +279,7 @@ fn a_program_in_a_page_that_a_program_makes_waits_for_nobody() {
     let inmost = b"#!/bin/sh\necho 'Content-Type: text/plain'\necho\necho $DOCUMENT_NAME\n";
     let site = pages(&[("outer.cgi", outer), ("inner.cgi", inner), ("inmost.cgi", inmost)]);
     let pid = site.pid().expect("a running server");
-    let before = descriptors(pid);
+    let before = descriptors_at_rest(pid);
     for _ in 0..3 {
         let mut stream = connect(&site);
         write!(stream, "GET /outer.cgi HTTP/1.0\r\n\r\n").expect("a request");
@@ -280,7 +289,7 @@ fn a_program_in_a_page_that_a_program_makes_waits_for_nobody() {
         assert_eq!(text, "a[outer.cgi]bcde");
     }
     until("no program is left", || children(pid).is_empty());
-    until("no descriptor is left", || descriptors(pid) == before);
+    until("no descriptor is left", || descriptors(pid) <= before);
 }
 
 #[test]

@@ -57,6 +57,9 @@ pub struct Compiler<'t> {
     log_targets: Vec<LogTarget>,
     log_numbers: FxHashMap<BString, usize>,
     next_id: u64,
+    /// The path that was asked about last, and whether it is a directory: virtual hosts often have one
+    /// DocumentRoot.
+    pub(super) asked: Option<(BString, bool)>,
     /// Whether there was an error.
     failed: bool,
     /// Whether a `.htaccess` file is read to its end for its mistakes, not for a request.
@@ -172,6 +175,7 @@ impl<'t> Compiler<'t> {
             log_targets: Vec::new(),
             log_numbers: FxHashMap::default(),
             next_id,
+            asked: None,
             failed: false,
             thorough: false,
         };

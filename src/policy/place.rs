@@ -218,8 +218,13 @@ impl<'p, 't> Place<'p, 't> {
     }
 
     /// Whether a directory stands at this path.
-    pub fn is_directory(&self, path: &[u8]) -> bool {
-        self.compiler.system.stat(system::path(path)).is_ok_and(|stat| stat.is_dir())
+    pub fn is_directory(&mut self, path: &[u8]) -> bool {
+        if let Some((_, is)) = self.compiler.asked.as_ref().filter(|(asked, _)| asked == path) {
+            return *is;
+        }
+        let is = self.compiler.system.stat(system::path(path)).is_ok_and(|stat| stat.is_dir());
+        self.compiler.asked = Some((path.into(), is));
+        is
     }
 
     /// Adds a warning or note of ours or Apache's; the configuration is taken all the same.
