@@ -219,6 +219,20 @@ fn gitweb() {
 }
 
 #[test]
+fn javascript_common() {
+    check(
+        &["/usr/share/javascript/jquery/jquery.min.js"],
+        &[
+            (&["/javascript/jquery/jquery.min.js"], 200, "jQuery"),
+            (&["-I", "/javascript/jquery/jquery"], 200, "Content-Location: jquery.js"),
+            (&["/javascript/jquery"], 301, "Location: http://127.0.0.1:$PORT/javascript/jquery/"),
+            (&["/javascript/"], 403, "403 Forbidden"),
+            (&["/javascript/none.js"], 404, "404 Not Found"),
+        ],
+    );
+}
+
+#[test]
 fn cgit() {
     check(
         &["/usr/lib/cgit/cgit.cgi"],

@@ -2,7 +2,7 @@
 
 use super::{
     config::{self, Loaded, Origin},
-    dump, dump_config, local_host, log_directories,
+    dump, local_host, log_directories,
     options::{self, BadOptions, Options, Print},
     report, version,
 };
@@ -52,10 +52,11 @@ pub(super) fn main(arguments: &[OsString]) -> ExitCode {
     if (options.test || options.directives) && !checked(&loaded) {
         return ExitCode::FAILURE;
     }
+    // Without mod_info the name means nothing to Apache.
     if options.defined("DUMP_CONFIG")
-        && let Some(text) = dump_config::config(&loaded)
+        && loaded.policy.tables.is_active(modules::mod_info::MODULE.source.as_bytes())
     {
-        report::print(&text);
+        report::print(&modules::mod_info::dump(&loaded.policy));
     }
     if options.directives {
         return print(&version::directives(&loaded.policy.tables));

@@ -4,7 +4,6 @@
 mod check;
 mod config;
 mod dump;
-mod dump_config;
 mod dump_json;
 mod dump_settings;
 mod explain;

@@ -4,7 +4,7 @@ use super::config::Origin;
 use crate::{
     engine::{
         Module,
-        urls::{APACHE_VERSION, MODULE_MAGIC},
+        urls::{APACHE_VERSION, BUILT, BUILT_WITH, MODULE_MAGIC},
     },
     policy::{
         Directive, Scope,
@@ -16,7 +16,7 @@ use std::fmt::Write;
 /// `-v`. The second line names what was built when: no clock reading, so that builds are the same.
 pub fn version() -> String {
     format!(
-        "Server version: Apache/{APACHE_VERSION} (Unix) rachis/{version}\nServer built:   rachis {version}\n",
+        "Server version: Apache/{APACHE_VERSION} (Unix) rachis/{version}\nServer built:   {BUILT}\n",
         version = env!("CARGO_PKG_VERSION")
     )
 }
@@ -33,10 +33,7 @@ pub fn settings(origin: &Origin) -> String {
         "Server MPM:     event".to_owned(),
         "  threaded:     yes (fixed thread count)".to_owned(),
         "    forked:     no".to_owned(),
-        "Server compiled with....".to_owned(),
-        " -D APR_HAS_SENDFILE".to_owned(),
-        " -D APR_HAVE_IPV6 (IPv4-mapped addresses enabled)".to_owned(),
-        " -D AP_HAVE_RELIABLE_PIPED_LOGS".to_owned(),
+        format!("Server compiled with....\n{}", BUILT_WITH.join("\n")),
         format!(" -D HTTPD_ROOT=\"{}\"", origin.root.display()),
         format!(" -D SUEXEC_BIN=\"{}\"", crate::policy::suexec::WRAPPER),
         format!(" -D DEFAULT_PIDLOG=\"{}\"", super::config::DEFAULT_PID_FILE),

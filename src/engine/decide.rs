@@ -344,16 +344,23 @@ fn undecided(request: &mut Request, what: &str) -> Next {
 
 /// The hooks of one phase in order: by rank, then as the module list has it, except that a hook
 /// comes after those it names.
-fn steps_of(phase: Phase, modules: &[&'static Module]) -> Vec<Step> {
+pub fn phase_order(
+    phase: Phase,
+    modules: &[&'static Module],
+) -> Vec<(&'static Module, &'static super::module::Hook)> {
     let hooks = modules.iter().flat_map(|module| module.hooks.iter().map(move |hook| (*module, hook)));
     let mut waiting: Vec<_> = hooks.filter(|(_, hook)| hook.phase == phase).collect();
     waiting.sort_by_key(|(_, hook)| hook.order.rank);
-    let mut steps: Vec<Step> = Vec::with_capacity(waiting.len());
+    let mut order = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
         let blocked = |after: &str| waiting.iter().any(|(module, _)| module.name == after);
         let free = waiting.iter().position(|(_, hook)| !hook.order.after.iter().any(|name| blocked(name)));
-        let (module, hook) = waiting.remove(free.unwrap_or(0));
-        steps.push(Step { module: module.name, run: hook.run });
+        order.push(waiting.remove(free.unwrap_or(0)));
     }
-    steps
+    order
+}
+
+fn steps_of(phase: Phase, modules: &[&'static Module]) -> Vec<Step> {
+    let order = phase_order(phase, modules).into_iter();
+    order.map(|(module, hook)| Step { module: module.name, run: hook.run }).collect()
 }

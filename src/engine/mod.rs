@@ -34,7 +34,7 @@ pub use answer::{Answer, Cgi, CgiFailure, CgiFault, Content, Decision, Found, Pe
 pub use authn::{Authn, AuthnFunctions, RealmHash, functions};
 pub use authz::{Authz, Requirement, parsed, requirement};
 pub use cx::{Cx, LookedUp};
-pub use decide::{Cursor, Engine};
+pub use decide::{Cursor, Engine, phase_order};
 pub use files::FileCache;
 pub use module::{Answering, Hook, LogLines, Made, Module, Order, Phase, StartCheck, Verdict};
 pub use request::{Connection, LogEntry, Lookups, Request, Table, Version};

@@ -45,6 +45,8 @@ pub struct Module {
     pub hooks: &'static [Hook],
     /// `Satisfy`, which decides how the access phases go together (mod_access_compat has it).
     pub satisfy: Option<fn(&Conf, Method) -> Setting<Satisfy>>,
+    /// Whether it tells the directives as they stand, so that [`Policy::tree`] is to be kept (mod_info has it).
+    pub keeps_tree: bool,
     /// Checks across directives, once the whole configuration is read.
     pub check: Option<fn(&Policy, &mut Vec<Diagnostic>)>,
     /// What must hold of the world before the server starts; the entry says why it does not.
@@ -94,6 +96,7 @@ impl Module {
         filters: &[],
         hooks: &[],
         satisfy: None,
+        keeps_tree: false,
         check: None,
         start: None,
         answering: None,
@@ -110,6 +113,7 @@ impl Module {
             authz_providers: self.authz_providers,
             authn_providers: self.authn_providers,
             always: self.always,
+            keeps_tree: self.keeps_tree,
         }
     }
 

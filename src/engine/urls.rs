@@ -14,6 +14,16 @@ use bstr::{BString, ByteSlice};
 /// The version of Apache that rachis behaves as; programs that read it go by the number.
 pub const APACHE_VERSION: &str = "2.4.71";
 
+/// What httpd's `Server built` says. There is no clock reading in a build, so that builds are the same.
+pub const BUILT: &str = concat!("rachis ", env!("CARGO_PKG_VERSION"));
+
+/// What `-V` says that the server was compiled with, apart from what depends on the configuration.
+pub const BUILT_WITH: [&str; 3] = [
+    " -D APR_HAS_SENDFILE",
+    " -D APR_HAVE_IPV6 (IPv4-mapped addresses enabled)",
+    " -D AP_HAVE_RELIABLE_PIPED_LOGS",
+];
+
 /// The text of the Server field, as ServerTokens says.
 pub fn server_software(policy: &Policy) -> String {
     match policy.process.tokens.value_or(Tokens::Full) {

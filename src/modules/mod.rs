@@ -30,6 +30,7 @@ pub mod mod_expires;
 pub mod mod_filter;
 pub mod mod_headers;
 pub mod mod_include;
+pub mod mod_info;
 pub mod mod_log_config;
 pub mod mod_macro;
 pub mod mod_mime;
@@ -90,6 +91,7 @@ pub static ALL: &[&Module] = &[
     &mod_expires::MODULE,
     &mod_headers::MODULE,
     &mod_include::MODULE,
+    &mod_info::MODULE,
     &mod_macro::MODULE,
     &mod_mime::MODULE,
     &mod_rewrite::MODULE,

@@ -107,7 +107,8 @@ pub fn compile(
     let Compiler { mut servers, process, mut diagnostics, log_targets, mut next_id, .. } = compiler;
     server::finish(&mut servers, system, &mut next_id, &mut diagnostics);
     let vhosts = Vhosts::new(&servers);
-    let policy = Policy { sources, tables, servers, vhosts, process, log_targets, state, next_id };
+    let policy =
+        Policy { sources, tables, servers, vhosts, process, log_targets, tree: Vec::new(), state, next_id };
     Compiled { policy, diagnostics }
 }
 

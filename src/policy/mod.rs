@@ -42,6 +42,8 @@ pub struct Policy {
     pub process: process::Process,
     /// Log files and pipes to open at start.
     pub log_targets: Vec<compile::LogTarget>,
+    /// The directives that took effect, if an active module tells them.
+    pub tree: Vec<crate::syntax::Node>,
     /// Definitions and macros, which `.htaccess` files may use.
     pub state: crate::syntax::State,
     /// First number that no section has.

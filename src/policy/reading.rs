@@ -122,6 +122,9 @@ pub fn load(options: &LoadOptions, modules: &[Module], system: &dyn System) -> L
     let runtime_dir = policy.state.runtime_dir.clone();
     policy.process.runtime_dir = runtime_dir.map(|(path, at)| super::Setting::new(path, at));
     diagnostics.extend(found);
+    if policy.tables.active().any(|table| table.keeps_tree) {
+        policy.tree.clone_from(&nodes);
+    }
     let active = |module: &&Module| policy.tables.is_active(module.table.source.as_bytes());
     let checks: Vec<Check> = modules.iter().filter(active).filter_map(|module| module.check).collect();
     checks.iter().for_each(|check| check(&policy, &mut diagnostics));

@@ -30,6 +30,8 @@ pub struct Table {
     pub authn_providers: &'static [AuthnProvider],
     /// Whether it is active even if LoadModule names others.
     pub always: bool,
+    /// Whether it needs [`super::Policy::tree`].
+    pub keeps_tree: bool,
 }
 
 /// A word that may stand behind `Require` (an authz provider), and how what follows it is read.

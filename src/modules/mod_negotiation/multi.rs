@@ -69,9 +69,7 @@ fn choose(cx: &mut Cx<'_>, mut found: Vec<variants::Variant>) -> Verdict {
     let for_programs = prefers_programs(cx);
     let accept = Accept::of(&cx.req.headers_in);
     let mut resource = Resource { variants: found, accept, transparent: false };
-    // There is no file that lists them; its validator is a weak one, of now.
-    let now = cx.req.started.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
-    cx.req.vlist_validator = Some(format!("W/\"{now:x}\"").into());
+    cx.req.vlist_validator = directory_validator(cx);
     match negotiate(cx, &mut resource, for_programs) {
         Outcome::List(status) => Verdict::Status(status),
         Outcome::Choice(best) => {
@@ -85,6 +83,17 @@ fn choose(cx: &mut Cx<'_>, mut found: Vec<variants::Variant>) -> Verdict {
             Verdict::Adopt(chosen)
         }
     }
+}
+
+/// There is no file that lists the variants: the directory's last change stands for it, as a weak validator
+/// within a second of that.
+fn directory_validator(cx: &Cx<'_>) -> Option<BString> {
+    let end = cx.req.filename.rfind_byte(b'/')?;
+    let stat = cx.system().stat(system::path(&cx.req.filename[..=end])).ok()?;
+    let changed = stat.mtime_ns / 1000;
+    let now = cx.req.started.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
+    let weak = if i128::try_from(now).is_ok_and(|now| now - changed > 1_000_000) { "" } else { "W/" };
+    Some(format!("{weak}\"{changed:x}\"").into())
 }
 
 fn is_map(found: &Request) -> bool {

@@ -138,7 +138,7 @@ impl State {
     fn write_lines(&self, out: &mut String) -> std::fmt::Result {
         let State { host, version, now, started, up, generation, load, cpu, all, .. } = self;
         writeln!(out, "{host}\nServerVersion: {version}\nServerMPM: event")?;
-        writeln!(out, "Server Built: {}\nCurrentTime: {now}\nRestartTime: {started}", page::BUILT)?;
+        writeln!(out, "Server Built: {}\nCurrentTime: {now}\nRestartTime: {started}", urls::BUILT)?;
         writeln!(out, "ParentServerConfigGeneration: {}", generation + 1)?;
         writeln!(out, "ParentServerMPMGeneration: {generation}\nServerUptimeSeconds: {up}")?;
         writeln!(out, "ServerUptime:{}", in_words(*up))?;

@@ -8,9 +8,6 @@ use crate::{
 use bstr::{BString, ByteSlice};
 use std::fmt::Write;
 
-/// There is no clock reading in a build, so that builds are the same.
-pub const BUILT: &str = concat!("rachis ", env!("CARGO_PKG_VERSION"));
-
 /// Letters of the scoreboard in a line.
 const LINE: usize = 64;
 
@@ -74,7 +71,7 @@ fn write_page(state: &State, cx: &Cx<'_>, wish: Wish, out: &mut String) -> std::
     out.push_str("<html><head>\n<title>Apache Status</title>\n</head><body>\n");
     writeln!(out, "<h1>Apache Server Status for {host} (via {local})</h1>\n")?;
     writeln!(out, "<dl><dt>Server Version: {version}</dt>\n<dt>Server MPM: event</dt>")?;
-    writeln!(out, "<dt>Server Built: {BUILT}\n</dt></dl><hr /><dl>\n<dt>Current Time: {now}</dt>")?;
+    writeln!(out, "<dt>Server Built: {}\n</dt></dl><hr /><dl>\n<dt>Current Time: {now}</dt>", urls::BUILT)?;
     writeln!(
         out,
         "<dt>Restart Time: {started}</dt>\n<dt>Parent Server Config. Generation: {}</dt>",
