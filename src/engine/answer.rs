@@ -102,6 +102,30 @@ pub enum CgiFailure {
         /// Whether its head had been sent already.
         body: bool,
     },
+    /// The body of the request could not be read to its end.
+    Input(BodyFault),
+}
+
+/// Why the body of a request is not read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFault {
+    /// It is too long or cannot be read, which the log says already: the status to answer with.
+    Refused(Status),
+    /// The client was silent for too long.
+    TimedOut,
+    /// The client sends no more of it.
+    CutOff,
+}
+
+impl BodyFault {
+    /// The status that the request ends with.
+    pub fn status(self) -> Status {
+        match self {
+            BodyFault::Refused(status) => status,
+            BodyFault::TimedOut => Status(408),
+            BodyFault::CutOff => Status(400),
+        }
+    }
 }
 
 /// A finished decision.

@@ -10,12 +10,26 @@ use super::{
 };
 use crate::{
     diag::Span,
-    http::{Status, path},
+    http::{Status, path, request::Framing},
     policy::{Conf, Config, CoreDir, CoreServer, OptionBits, server::Server},
     system::System,
 };
 use bstr::{BString, ByteSlice};
 use std::{fmt, rc::Rc};
+
+/// The fields that a look-up does not inherit from a request with a body.
+const BODY_FIELDS: [&str; 10] = [
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Length",
+    "Content-Location",
+    "Content-MD5",
+    "Content-Range",
+    "Content-Type",
+    "Expires",
+    "Last-Modified",
+    "Transfer-Encoding",
+];
 
 /// What a hook sees.
 #[derive(Debug)]
@@ -86,6 +100,13 @@ impl<'a> Cx<'a> {
     /// Whether reasons are kept, for those that cost something to find.
     pub fn tracing(&self) -> bool {
         self.trace.is_on()
+    }
+
+    /// Takes an entry for the error log, unless its level is not logged.
+    pub fn record(&mut self, entry: LogEntry) {
+        if entry.level <= super::log::level_for(self.core(), self.core_server(), entry.module) {
+            self.req.log.push(entry);
+        }
     }
 
     /// Whether the error log takes entries of this level from the module that is asked.
@@ -249,8 +270,22 @@ impl<'a> Cx<'a> {
         sub.env = self.req.env.clone();
         sub.is_sub = true;
         sub.protocol = "INCLUDED".into();
-        sub.method = crate::http::Method::Get;
-        sub.method_name = "GET".into();
+        match &self.req.kept_body {
+            Some(kept) => {
+                sub.headers_in.remove("Transfer-Encoding");
+                sub.headers_in.set("Content-Length", kept.len().to_string());
+                sub.kept_body = Some(Rc::clone(kept));
+            }
+            None => {
+                sub.method = crate::http::Method::Get;
+                sub.method_name = "GET".into();
+                if self.req.framing != Framing::None {
+                    for name in BODY_FIELDS {
+                        sub.headers_in.remove(name);
+                    }
+                }
+            }
+        }
         sub.parent_conf = Some(self.req.conf.id);
         sub.parent_user = (self.req.user.clone(), self.req.auth_type.clone());
         Box::new(sub)

@@ -235,6 +235,8 @@ fn blank(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, server: usize)
         prev: None,
         is_sub: false,
         main: None,
+        keep_body: None,
+        kept_body: None,
         parent_conf: None,
         log: Vec::new(),
         records: Vec::new(),

@@ -6,8 +6,10 @@
 
 mod access;
 mod answer;
+pub mod apr;
 mod authn;
 mod authz;
+mod body_limits;
 mod cx;
 mod decide;
 mod errors;
@@ -30,9 +32,12 @@ mod walk;
 mod worker;
 
 pub use access::Satisfy;
-pub use answer::{Answer, Cgi, CgiFailure, CgiFault, Content, Decision, Found, Pending, Progress, Sent};
+pub use answer::{
+    Answer, BodyFault, Cgi, CgiFailure, CgiFault, Content, Decision, Found, Pending, Progress, Sent,
+};
 pub use authn::{Authn, AuthnFunctions, RealmHash, functions};
 pub use authz::{Authz, Requirement, parsed, requirement};
+pub use body_limits::BodyLimits;
 pub use cx::{Cx, LookedUp};
 pub use decide::{Cursor, Engine, phase_order};
 pub use files::FileCache;

@@ -210,6 +210,10 @@ pub struct Request {
     pub parent_conf: Option<crate::policy::ConfId>,
     /// For a sub-request: user and kind of authentication of its parent.
     pub parent_user: (Option<BString>, Option<BString>),
+    /// How much of its body is kept for the parts of its content, if any is (KeptBodySize).
+    pub keep_body: Option<u64>,
+    /// The body that was kept.
+    pub kept_body: Option<Rc<[u8]>>,
     /// Lines for the error log so far.
     pub log: Vec<LogEntry>,
     /// Records for other logs so far: number of the target in the policy, and the text.
@@ -289,6 +293,8 @@ impl Request {
             ended: false,
             conf: base.clone(),
             prev: None,
+            keep_body: None,
+            kept_body: None,
             log: Vec::new(),
             records: Vec::new(),
             cursor: Cursor::START,

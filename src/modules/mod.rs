@@ -36,6 +36,7 @@ pub mod mod_macro;
 pub mod mod_mime;
 pub mod mod_negotiation;
 pub mod mod_rachis;
+pub mod mod_request;
 pub mod mod_rewrite;
 pub mod mod_setenvif;
 pub mod mod_so;
@@ -94,6 +95,7 @@ pub static ALL: &[&Module] = &[
     &mod_info::MODULE,
     &mod_macro::MODULE,
     &mod_mime::MODULE,
+    &mod_request::MODULE,
     &mod_rewrite::MODULE,
     &mod_setenvif::MODULE,
     &mod_status::MODULE,

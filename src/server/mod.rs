@@ -105,6 +105,10 @@ impl Default for Options {
 /// An error of the system as Apache prints it: `(98)Address already in use`.
 fn os_error(error: &io::Error) -> String {
     match error.raw_os_error() {
+        Some(code @ crate::engine::apr::TIMEUP) => format!("({code})The timeout specified has expired"),
+        Some(code @ crate::engine::apr::INCOMPLETE) => {
+            format!("({code})Partial results are valid but processing is incomplete")
+        }
         Some(code) => {
             let text = error.to_string();
             let suffix = format!(" (os error {code})");

@@ -1,10 +1,17 @@
-//! The request's body as it comes: by length or in chunks, counted, limited.
+//! The request's body as it comes: by length or in chunks, counted, limited, perhaps kept.
 
-use crate::http::{
-    Status,
-    chunked::{Decoder, Piece},
-    request::{Framing, Limits},
+use crate::{
+    engine::{
+        body_limits::{self, BodyLimits},
+        request::LogEntry,
+    },
+    http::{
+        Status,
+        chunked::{Decoder, Piece},
+        request::{Framing, Limits},
+    },
 };
+use std::rc::Rc;
 
 /// A request body that is being read.
 #[derive(Debug)]
@@ -12,8 +19,9 @@ pub struct Body {
     left: Left,
     /// Bytes of it so far.
     pub received: u64,
-    /// LimitRequestBody; 0 is no limit.
-    pub limit: u64,
+    /// How much of it may come.
+    pub limits: BodyLimits,
+    kept: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -21,6 +29,15 @@ enum Left {
     Nothing,
     Length(u64),
     Chunks(Box<Decoder>),
+}
+
+/// Why a body is not read to its end.
+#[derive(Debug)]
+pub struct Refused {
+    /// 400 for a broken chunk, 413 for too much.
+    pub status: Status,
+    /// What the error log says.
+    pub entry: Box<LogEntry>,
 }
 
 impl Body {
@@ -31,12 +48,12 @@ impl Body {
             Framing::Length(length) => Left::Length(length),
             Framing::Chunked => Left::Chunks(Box::new(Decoder::new(limits))),
         };
-        Body { left, received: 0, limit: 0 }
+        Body { left, ..Body::none() }
     }
 
     /// No body.
     pub fn none() -> Self {
-        Body { left: Left::Nothing, received: 0, limit: 0 }
+        Body { left: Left::Nothing, received: 0, limits: BodyLimits::default(), kept: Vec::new() }
     }
 
     /// Whether all of it was read.
@@ -44,43 +61,63 @@ impl Body {
         matches!(self.left, Left::Nothing)
     }
 
-    /// Whether its announced length alone is more than allowed.
-    pub fn exceeds(&self) -> bool {
-        matches!(self.left, Left::Length(length) if self.limit > 0 && length > self.limit)
+    /// The log's words if its announced length alone is more than allowed.
+    pub fn refusal(&self) -> Option<LogEntry> {
+        match self.left {
+            Left::Length(length) => self.limits.refuse_length(length),
+            Left::Nothing | Left::Chunks(_) => None,
+        }
+    }
+
+    /// What was kept of it, if it was to be kept and is complete.
+    pub fn take_kept(&mut self) -> Option<Rc<[u8]>> {
+        (self.limits.keeps() && self.is_done()).then(|| std::mem::take(&mut self.kept).into())
     }
 
     /// Takes what belongs to it from the front of `input`, and hands the content to `sink`.
     ///
     /// # Errors
-    /// The status to end the request with: 400 for a broken chunk, 413 for too much.
-    pub fn take(&mut self, input: &mut &[u8], mut sink: impl FnMut(&[u8])) -> Result<(), Status> {
-        match &mut self.left {
+    /// Why the request ends with a status instead.
+    pub fn take(&mut self, input: &mut &[u8], mut sink: impl FnMut(&[u8])) -> Result<(), Refused> {
+        let Body { left, received, limits, kept } = self;
+        let mut pass = |data: &[u8]| {
+            if limits.keeps() {
+                kept.extend_from_slice(data);
+            }
+            sink(data);
+        };
+        match left {
             Left::Nothing => {}
-            Left::Length(left) => {
-                let count = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+            Left::Length(length) => {
+                let count = usize::try_from(*length).unwrap_or(usize::MAX).min(input.len());
                 let (now, rest) = input.split_at(count);
                 *input = rest;
-                *left -= count as u64;
-                self.received += count as u64;
-                if *left == 0 {
-                    self.left = Left::Nothing;
+                *length -= count as u64;
+                *received += count as u64;
+                if *length == 0 {
+                    *left = Left::Nothing;
                 }
                 if !now.is_empty() {
-                    sink(now);
+                    pass(now);
                 }
             }
             Left::Chunks(decoder) => loop {
-                match decoder.next(input).map_err(|bad| bad.status)? {
+                let piece = decoder.next(input).map_err(|bad| Refused {
+                    status: bad.status,
+                    entry: Box::new(body_limits::bad_chunk()),
+                })?;
+                match piece {
                     Piece::Data(data) => {
-                        self.received += data.len() as u64;
-                        if self.limit > 0 && self.received > self.limit {
-                            return Err(Status(413));
+                        let size = data.len() as u64;
+                        *received += size;
+                        if let Some(entry) = limits.refuse_piece(*received, size) {
+                            return Err(Refused { status: Status(413), entry: Box::new(entry) });
                         }
-                        sink(data);
+                        pass(data);
                     }
                     Piece::Partial => break,
                     Piece::End(_) => {
-                        self.left = Left::Nothing;
+                        *left = Left::Nothing;
                         break;
                     }
                 }

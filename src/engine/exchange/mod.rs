@@ -14,7 +14,8 @@ pub use interface::{Ask, Input, Logged, Output, Piece};
 
 use self::{body::Body, filtering::Filter, parts::Part, program::Program, step::Step};
 use super::{
-    answer::{Answer, CgiFailure, Content, Decision, Progress, Sent},
+    answer::{Answer, BodyFault, CgiFailure, Content, Decision, Progress, Sent},
+    body_limits::BodyLimits,
     decide::Engine,
     filter::{Chain, Coming, Filtered},
     incoming,
@@ -30,7 +31,7 @@ use crate::{
         request::{Head, Limits, Parse, Version, parse, worth_parsing},
         response::CONTINUE,
     },
-    policy::{CoreDir, SaidExt},
+    policy::SaidExt,
 };
 use std::{rc::Rc, time::Duration};
 
@@ -258,8 +259,7 @@ impl Exchange {
             }
         };
         step.errors(&mut decision.request);
-        let core: &CoreDir = decision.request.conf.conf.get();
-        self.body.limit = core.limit_body.value_or(LIMIT_BODY);
+        self.body.limits = BodyLimits::of(&decision.request);
         match decision.answer {
             Answer::Close => {
                 step.out.asks.push(Ask::Abort);
@@ -274,17 +274,19 @@ impl Exchange {
     /// the connection is given up anyway.
     fn content(&mut self, mut request: Box<Request>, content: Content, step: &mut Step<'_, '_>) {
         if self.body.is_done() || request.must_close || request.status.drops_connection() {
+            request.kept_body = self.body.take_kept();
             return self.respond(request, content, step);
         }
         let refused = request.status.is_error();
         if request.expect_continue && refused {
             return self.respond(request, content, step);
         }
-        if self.body.exceeds() {
+        if let Some(entry) = self.body.refusal() {
             request.must_close = true;
             if refused {
                 return self.respond(request, content, step);
             }
+            step.with_cx(&mut request, |cx| cx.record(entry));
             let progress = step.engine.die(step.worker, request, Status(413), &mut Trace::off());
             return self.progress(progress, step);
         }
@@ -312,14 +314,18 @@ impl Exchange {
         let State::Discarding(decision) = std::mem::replace(&mut self.state, State::Closed) else { return };
         let Decision { mut request, answer } = *decision;
         match taken {
-            Err(status) => {
+            Err(refused) => {
                 self.body = Body::none();
                 request.must_close = true;
-                let progress = step.engine.die(step.worker, request, status, &mut Trace::off());
+                step.with_cx(&mut request, |cx| cx.record(*refused.entry));
+                let progress = step.engine.die(step.worker, request, refused.status, &mut Trace::off());
                 self.progress(progress, step);
             }
             Ok(()) if self.body.is_done() => match answer {
-                Answer::Content(content) => self.respond(request, content, step),
+                Answer::Content(content) => {
+                    request.kept_body = self.body.take_kept();
+                    self.respond(request, content, step);
+                }
                 Answer::Spawn(_) | Answer::Close => self.close(step),
             },
             Ok(()) => self.state = State::Discarding(Box::new(Decision { request, answer })),
@@ -446,8 +452,13 @@ impl Exchange {
         self.client_eof = true;
         match &self.state {
             State::Head => self.close(step),
-            State::Discarding(_) => self.client_gone(step),
-            State::Program(_) if !self.body.is_done() => self.client_gone(step),
+            State::Discarding(_) => self.body_lost(BodyFault::CutOff, step),
+            State::Program(program) if !self.body.is_done() => {
+                match program.has_begun() || !self.whole.is_empty() {
+                    true => self.client_gone(step),
+                    false => self.body_failed(BodyFault::CutOff, step),
+                }
+            }
             State::Program(_) => step.out.asks.push(Ask::Wake(Some(HALF_CLOSED))),
             State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Closed => {}
         }
@@ -486,20 +497,20 @@ impl Exchange {
             }
             State::Head => self.close(step),
             State::Program(_) => self.program_deadline(step),
-            State::Discarding(_) => self.body_timed_out(step),
+            State::Discarding(_) => self.body_lost(BodyFault::TimedOut, step),
             State::Waiting(_) | State::Part(_) | State::Sending(_) => self.client_gone(step),
             State::Closed => step.out.asks.push(Ask::Abort),
         }
     }
 
-    /// The rest of a body that was to be thrown away does not come: 408 takes the answer's place.
-    fn body_timed_out(&mut self, step: &mut Step<'_, '_>) {
+    /// The rest of a body that was to be thrown away does not come: a status takes the answer's place.
+    fn body_lost(&mut self, fault: BodyFault, step: &mut Step<'_, '_>) {
         let State::Discarding(decision) = std::mem::replace(&mut self.state, State::Closed) else { return };
         let mut request = decision.request;
         request.status = Status::OK;
         request.must_close = true;
         self.body = Body::none();
-        let progress = step.engine.die(step.worker, request, Status(408), &mut Trace::off());
+        let progress = step.engine.die(step.worker, request, fault.status(), &mut Trace::off());
         self.progress(progress, step);
     }
 
@@ -517,5 +528,3 @@ const LOGGED_FIRST: u64 = 64 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// `KeepAliveTimeout`'s default.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// `LimitRequestBody`'s default.
-const LIMIT_BODY: u64 = 1 << 30;

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     engine::{
-        answer::{Cgi, CgiFault},
+        answer::{BodyFault, Cgi, CgiFault},
         cx::Cx,
         filter::{AWAITED, Chain, Coming},
         module::Verdict,
@@ -84,23 +84,31 @@ impl Exchange {
     /// Starts a program for a request.
     pub(super) fn spawn(&mut self, mut request: Box<Request>, cgi: Box<Cgi>, step: &mut Step<'_, '_>) {
         // The request's body is for the whole of which this may be a part, not for the part.
+        // A part has what was kept of it, unless it is another request by now.
         let is_part = !self.whole.is_empty();
-        if !is_part && self.body.exceeds() {
+        let kept = request.kept_body.clone().filter(|kept| is_part && !kept.is_empty());
+        if !is_part && let Some(entry) = self.body.refusal() {
             request.must_close = true;
-            let progress = step.engine.die(step.worker, request, Status(413), &mut Trace::off());
+            let failure = CgiFailure::Input(BodyFault::Refused(Status(413)));
+            let verdict = step.with_cx(&mut request, |cx| {
+                cx.record(entry);
+                (cgi.on_failure)(cx, &failure)
+            });
+            let progress = step.engine.resume(step.worker, request, verdict, &mut Trace::off());
             return self.progress(progress, step);
         }
-        let input = !is_part && !self.body.is_done();
-        if input {
+        let comes = !is_part && !self.body.is_done();
+        if comes {
             self.invite(&mut request, step);
         }
+        let input = comes || kept.is_some();
         let stage = if cgi.nph { Stage::Raw } else { Stage::Head(Scanner::new()) };
         let (on_head, on_stderr, on_failure) = (cgi.on_head, cgi.on_stderr, cgi.on_failure);
         self.state = State::Program(Box::new(Program {
             request,
             timeout: cgi.timeout,
             unsent: 0,
-            feeding: false,
+            feeding: kept.is_some(),
             body: 0,
             total: 0,
             stage,
@@ -121,6 +129,7 @@ impl Exchange {
         step.out.asks.push(Ask::Wake(Some(cgi.timeout)));
         step.out.asks.push(Ask::Spawn { cgi, input });
         if is_part {
+            step.out.asks.extend(kept.map(|kept| Ask::FeedChild(kept.to_vec())));
             step.out.asks.push(Ask::CloseChildInput);
         } else {
             self.feed(step);
@@ -131,6 +140,7 @@ impl Exchange {
     pub(super) fn feed(&mut self, step: &mut Step<'_, '_>) {
         let State::Program(program) = &mut self.state else { return };
         if self.body.is_done() && !program.feeding && self.body.received == 0 {
+            program.request.kept_body = self.body.take_kept();
             step.out.asks.push(Ask::CloseChildInput);
             return;
         }
@@ -149,12 +159,15 @@ impl Exchange {
                     step.out.asks.push(Ask::FeedChild(data));
                 }
                 if self.body.is_done() {
+                    program.request.kept_body = self.body.take_kept();
                     step.out.asks.push(Ask::CloseChildInput);
                 }
             }
-            Err(status) => {
+            Err(refused) => {
                 self.body = Body::none();
-                self.abandon(Verdict::Status(status), Ask::KillChild, step);
+                step.with_cx(&mut program.request, |cx| cx.record(*refused.entry));
+                let verdict = program.failure(&CgiFailure::Input(BodyFault::Refused(refused.status)), step);
+                self.abandon(verdict, Ask::KillChild, step);
             }
         }
     }
@@ -378,6 +391,15 @@ impl Exchange {
         self.progress(progress, step);
     }
 
+    /// The rest of the body will not come, and the client has got nothing yet.
+    pub(super) fn body_failed(&mut self, fault: BodyFault, step: &mut Step<'_, '_>) {
+        let State::Program(program) = &mut self.state else { return };
+        self.body = Body::none();
+        program.request.must_close = true;
+        let verdict = program.failure(&CgiFailure::Input(fault), step);
+        self.abandon(verdict, Ask::KillChild, step);
+    }
+
     pub(super) fn program_deadline(&mut self, step: &mut Step<'_, '_>) {
         let State::Program(program) = &mut self.state else { return };
         if matches!(program.stage, Stage::Headless(_)) {
@@ -390,12 +412,10 @@ impl Exchange {
             let error = (**error).clone();
             return self.bad_head(error, step);
         }
-        let body = matches!(program.stage, Stage::Relay { .. } | Stage::Raw);
-        if !body && !self.body.is_done() && !program.feeding {
+        let body = program.has_begun();
+        if !body && self.whole.is_empty() && !self.body.is_done() && !program.feeding {
             // Not the program kept us waiting but the client, with the rest of its body.
-            self.body = Body::none();
-            program.request.must_close = true;
-            return self.abandon(Verdict::Status(Status(408)), Ask::KillChild, step);
+            return self.body_failed(BodyFault::TimedOut, step);
         }
         let verdict = program.failure(&CgiFailure::Timeout { body }, step);
         step.errors(&mut program.request);
@@ -416,6 +436,11 @@ impl Program {
     /// Whether the client has all that it will get: an answer without a body, whose program goes on.
     pub(super) fn is_answered(&self) -> bool {
         matches!(self.stage, Stage::Relay { silent: true, .. }) && self.unsent == 0
+    }
+
+    /// Whether the client has got something of its answer.
+    pub(super) fn has_begun(&self) -> bool {
+        matches!(self.stage, Stage::Relay { .. } | Stage::Raw)
     }
 
     /// Whether all of its output has passed the filters.

@@ -2,12 +2,13 @@
 
 use super::lacking;
 use crate::{
-    engine::{Answer, Content, Cx, Verdict},
+    engine::{Answer, BodyLimits, Content, Cx, Verdict},
     http::{
         Method, MethodSet, Status,
         conditional::{Conditions, ETagParts, etag, meets},
         date,
         method::allow_header,
+        request::Framing,
     },
     policy::{
         CoreDir, SaidExt,
@@ -27,6 +28,15 @@ pub(super) fn run(cx: &mut Cx<'_>) -> Verdict {
     cx.req.allowed = cx.req.allowed.union(standard);
     if let Some(verdict) = lacking::instead(cx) {
         return verdict;
+    }
+    // The body is read before anything is looked at (ap_discard_request_body).
+    if let Framing::Length(length) = cx.req.framing
+        && !cx.req.is_sub
+        && let Some(entry) = BodyLimits::of(cx.req).refuse_length(length)
+    {
+        cx.record(entry);
+        cx.note(format_args!("a body of {length} bytes is too long"));
+        return Verdict::Status(Status(413));
     }
     match cx.req.method {
         Method::Get | Method::Head | Method::Post => file(cx),

@@ -8,7 +8,7 @@ use super::{
     suexec::{self, WRAPPED},
 };
 use crate::{
-    engine::{CgiFailure, CgiFault, Cx, Verdict},
+    engine::{BodyFault, CgiFailure, CgiFault, Cx, Verdict, apr},
     http::{
         Method, Status,
         cgi::{CgiHead, Note},
@@ -145,6 +145,16 @@ pub(super) fn on_failure(cx: &mut Cx<'_>, failure: &CgiFailure) -> Verdict {
             let text = [b"End of script output before headers: ", script.as_slice()].concat();
             no_head(cx, text.into(), None);
             script_log::failure(cx, 500, &Said::default());
+        }
+        CgiFailure::Input(fault) => {
+            let code = match fault {
+                BodyFault::Refused(_) => apr::FILTER_ERROR,
+                BodyFault::TimedOut => apr::TIMEUP,
+                BodyFault::CutOff => apr::INCOMPLETE,
+            };
+            let text = "Error reading request entity data";
+            cx.as_module("mod_cgi", |cx| cx.log_os(3, Some(code), "AH01225", format_args!("{text}")));
+            return Verdict::Status(fault.status());
         }
         CgiFailure::Timeout { body } => {
             let text = [b"Timeout waiting for output from CGI script ", cx.req.filename.as_slice()].concat();
