@@ -21,7 +21,7 @@ pages! {
     mod_version mod_actions mod_so mod_suexec mpm_event mod_unixd http error_documents config_errors mission core_tuning command_line
     virtual_hosts if_sections mod_macro wrong_configs mod_rachis mod_userdir mod_unique_id
     mod_auth_basic mod_auth_digest mod_authn_core mod_authn_file mod_authn_anon mod_authz_user mod_authz_groupfile
-    mod_authz_owner mod_allowmethods mod_deflate mod_filter introspection mod_expires mod_headers mod_rewrite mod_asis mod_include mod_autoindex mod_negotiation mod_status mod_info mod_request
+    mod_authz_owner mod_allowmethods mod_deflate mod_filter introspection mod_expires mod_headers mod_rewrite mod_asis mod_include mod_autoindex mod_negotiation mod_status mod_info mod_request script_mistakes
 }
 
 #[test]

@@ -6,6 +6,9 @@ use std::{
     os::unix::ffi::{OsStrExt, OsStringExt},
 };
 
+/// What `--teach` says: what the configuration says of it itself comes later and holds.
+const TEACH: &[u8] = b"TeachingErrors On";
+
 /// Letters that httpd knows; a colon follows those that take an argument.
 const LETTERS: &[u8] = b"k:C:c:D:d:E:e:f:vVlLtTSMh?X";
 
@@ -121,6 +124,11 @@ pub fn parse(arguments: &[OsString]) -> Result<Options, BadOptions> {
         };
         if letters == b"-" {
             break;
+        }
+        // Ours, before all of httpd's.
+        if letters == b"-teach" {
+            options.before.insert(0, TEACH.to_vec());
+            continue;
         }
         if letters.is_empty() || letters[0] == b'-' {
             return Err(BadOptions(None));
@@ -320,6 +328,14 @@ mod tests {
         let options = read("-S -M").unwrap();
         assert!(options.test);
         assert!(["DUMP_VHOSTS", "DUMP_RUN_CFG", "DUMP_MODULES"].iter().all(|name| options.defined(name)));
+    }
+
+    #[test]
+    fn teach_is_a_directive_before_all_others() {
+        let words = ["-C", "ServerName x", "--teach", "-t"].map(OsString::from);
+        let options = parse(&words).unwrap();
+        assert!(options.test);
+        assert_eq!(options.before, [b"TeachingErrors On".to_vec(), b"ServerName x".to_vec()]);
     }
 
     #[test]

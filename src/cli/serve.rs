@@ -81,7 +81,6 @@ fn try_run(loaded: &Loaded, how: How) -> Result<(), StartError> {
         workers: how.workers,
         error_log: DEFAULT_ERROR_LOG.to_owned(),
         pid_file: how.pid_file,
-        explain: how.serving.is_some(),
         notices: how.serving.is_none(),
         signals: true,
         version: format!("Apache/{APACHE_VERSION} (Unix) rachis/{}", env!("CARGO_PKG_VERSION")),

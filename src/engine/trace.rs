@@ -1,8 +1,11 @@
 //! The record of one decision. Off, it costs a branch; on, it is what `explain` prints.
 
-use super::module::Phase;
+use super::{module::Phase, request::LogEntry};
 use crate::diag::Span;
 use std::fmt;
+
+/// Most reasons of a step, and most entries of the log, that are kept: a program may complain for ever.
+const MOST: usize = 200;
 
 /// A reason, with the setting that gave it.
 #[derive(Clone, Debug)]
@@ -36,6 +39,7 @@ pub struct Trace {
     pub(super) depth: usize,
     notes: Vec<Note>,
     events: Vec<Event>,
+    entries: Vec<LogEntry>,
 }
 
 impl Trace {
@@ -59,8 +63,19 @@ impl Trace {
         &self.events
     }
 
+    /// What the error log got meanwhile, as far as it was handed out.
+    pub fn entries(&self) -> &[LogEntry] {
+        &self.entries
+    }
+
+    pub(super) fn logged(&mut self, entry: &LogEntry) {
+        if self.on && self.entries.len() < MOST {
+            self.entries.push(entry.clone());
+        }
+    }
+
     pub(super) fn note(&mut self, at: Option<Span>, why: fmt::Arguments<'_>) {
-        if self.on {
+        if self.on && self.notes.len() < MOST {
             self.notes.push(Note { at, text: why.to_string() });
         }
     }

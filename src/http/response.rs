@@ -43,6 +43,8 @@ pub struct BadHeader {
     pub ah: &'static str,
     /// The log message without its number, unescaped.
     pub message: BString,
+    /// What is wrong with it, in our words.
+    pub why: &'static str,
 }
 
 /// Writes the head, empty line included. Answers are HTTP/1.1, whatever version the request had, unless the
@@ -70,16 +72,30 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Whether a field may be sent: a token for a name, no control characters in the value.
 pub fn check(name: &[u8], value: &[u8]) -> Result<(), BadHeader> {
-    let bad = |ah, text: &[&[u8]]| Err(BadHeader { ah, message: text.concat().into() });
+    let bad = |ah, text: &[&[u8]], why| Err(BadHeader { ah, message: text.concat().into(), why });
     let end: &[u8] = b"' contains invalid characters, aborting request";
     if name.is_empty() {
-        return bad("AH02428", &[b"Empty response header name, aborting request"]);
+        return bad(
+            "AH02428",
+            &[b"Empty response header name, aborting request"],
+            "There is a colon without a name before it.",
+        );
     }
     if !name.iter().all(|&c| is_token(c)) {
-        return bad("AH02429", &[b"Response header name '", name, end]);
+        let why = match name.starts_with(b"\xef\xbb\xbf") {
+            true => "The output begins with a byte order mark: save the program without one.",
+            false => {
+                "The name of a header field has letters, digits and `-`, and the colon follows it at once."
+            }
+        };
+        return bad("AH02429", &[b"Response header name '", name, end], why);
     }
     if value.iter().any(|&c| (c < b' ' && c != b'\t') || c == 0x7f) {
-        return bad("AH02430", &[b"Response header '", name, b"' value of '", value, end]);
+        return bad(
+            "AH02430",
+            &[b"Response header '", name, b"' value of '", value, end],
+            "There is a control character in it.",
+        );
     }
     Ok(())
 }
@@ -323,8 +339,8 @@ mod tests {
 
     #[track_caller]
     fn refused(name: &str, value: &str, ah: &str, message: &str) {
-        let expected = BadHeader { ah: Box::leak(ah.into()), message: message.into() };
-        assert_eq!(check_(name, value), Err(expected));
+        let bad = check_(name, value).unwrap_err();
+        assert_eq!((bad.ah, bad.message.as_slice()), (ah, message.as_bytes()));
     }
 
     fn check_(name: &str, value: &str) -> Result<(), BadHeader> {

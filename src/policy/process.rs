@@ -48,6 +48,10 @@ pub struct Process {
     pub max_request_workers: Said<u32>,
     /// What the event MPM is told of its processes and threads; our workers are event loops.
     pub sizes: Sizes,
+    /// `TeachingErrors`.
+    pub teaching: Said<Teaching>,
+    /// `DecisionHeader`: whether answers name the lines that decided.
+    pub decision_header: Said<bool>,
     /// `CGIScriptLimit`: most programs that run at a time.
     pub script_limit: Said<u32>,
     /// `MaxConnectionsPerChild`.
@@ -72,6 +76,20 @@ pub struct Process {
     pub see_request_tail: bool,
     /// `UseCanonicalPhysicalPort` and friends are per directory; this is `Mutex`, kept as said.
     pub mutexes: Vec<Setting<BString>>,
+}
+
+/// Where explanations of requests are given: `TeachingErrors`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Teaching {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// In the error log.
+    Log,
+    /// There, and on error pages for clients of this machine.
+    On,
+    /// There, and on everybody's error pages.
+    All,
 }
 
 /// Sizes of an Apache that is built of processes and threads, as they were written.

@@ -7,7 +7,7 @@
 use super::{StartError, error_format::ErrorFormat, os_error, piped::Piped};
 use crate::{
     engine::exchange::Logged,
-    policy::{Policy, SaidExt},
+    policy::{Policy, SaidExt, process::Teaching},
     system::path,
 };
 use bstr::{BString, ByteSlice};
@@ -62,12 +62,8 @@ impl Logs {
     /// Opens all logs of a policy. `default` is the error log of a server that names none, `old`
     /// the logs so far: a file that may not be opened any more is used on as it is, since the
     /// server is not root any more when it reloads.
-    pub fn open(
-        policy: &Policy,
-        default: &str,
-        explain: bool,
-        old: Option<&Logs>,
-    ) -> Result<Logs, StartError> {
+    pub fn open(policy: &Policy, default: &str, old: Option<&Logs>) -> Result<Logs, StartError> {
+        let explain = policy.process.teaching.value_or(Teaching::Off) != Teaching::Off;
         let mut logs = Logs { sinks: FxHashMap::default(), targets: Vec::new(), errors: Vec::new(), explain };
         let root = &policy.process.server_root;
         for server in &policy.servers {

@@ -69,8 +69,6 @@ pub struct Options {
     /// Where to write the process number if `PidFile` does not say; relative to ServerRoot.
     /// `None`: only if it says.
     pub pid_file: Option<String>,
-    /// Whether the error log has our explanations below Apache's lines.
-    pub explain: bool,
     /// Whether the error log tells of starts and stops.
     pub notices: bool,
     /// Whether to obey signals; not where the server is a guest in another program.
@@ -91,7 +89,6 @@ impl Default for Options {
             workers: 0,
             error_log: "logs/error_log".to_owned(),
             pid_file: None,
-            explain: false,
             notices: true,
             signals: true,
             version: String::new(),

@@ -90,7 +90,7 @@ impl Server {
         let process = &policy.process;
         let identity = process::identity(process)?;
         let listeners = listen::open(process, &[])?;
-        let logs = Logs::open(policy, &options.error_log, options.explain, None)?;
+        let logs = Logs::open(policy, &options.error_log, None)?;
         let file = match (&options.pid_file, process.pid_file.is_some()) {
             (None, false) => None,
             (default, _) => Some(process::pid_file(process, default.as_deref().unwrap_or_default())),
@@ -266,7 +266,7 @@ impl Main {
         let policy = &engine.policy;
         let listeners = listen::open(&policy.process, &self.config.listeners)?;
         let old = Some(&*self.config.logs);
-        let logs = Arc::new(Logs::open(policy, &self.options.error_log, self.options.explain, old)?);
+        let logs = Arc::new(Logs::open(policy, &self.options.error_log, old)?);
         Ok(Config { engine, logs, listeners })
     }
 

@@ -48,7 +48,7 @@ impl Exchange {
         first: Vec<u8>,
         step: &mut Step<'_, '_>,
     ) {
-        step.engine.answering(step.worker, &mut request, &mut super::Trace::off());
+        step.engine.answering(step.worker, &mut request, &mut step.trace);
         let standing = self.standing(&request);
         match response::head(step.engine, &request, standing) {
             Ok((head, connection)) => {
@@ -71,7 +71,7 @@ impl Exchange {
                 request.must_close = true;
                 let refused = response::Refused::Header(bad);
                 let status = step.refused(&mut request, &refused);
-                let progress = step.engine.die(step.worker, request, status, &mut super::Trace::off());
+                let progress = step.engine.die(step.worker, request, status, &mut step.trace);
                 self.progress(progress, step);
             }
         }

@@ -9,6 +9,7 @@ mod interface;
 mod parts;
 mod program;
 mod step;
+mod teaching;
 
 pub use interface::{Ask, Input, Logged, Output, Piece};
 
@@ -60,6 +61,8 @@ pub struct Exchange {
     /// in the answer to a request that expects too much.
     unreadable: bool,
     client_eof: bool,
+    /// The record of the request being served.
+    trace: Trace,
 }
 
 /// Where the exchange stands. A state knows only what it needs.
@@ -117,6 +120,7 @@ impl Exchange {
             busy: None,
             unreadable: false,
             client_eof: false,
+            trace: Trace::off(),
         }
     }
 
@@ -128,7 +132,7 @@ impl Exchange {
         worker: &mut Worker,
         out: &mut Output,
     ) -> Exchange {
-        let step = &mut Step { engine, worker, out };
+        let step = &mut Step { engine, worker, out, trace: std::mem::take(&mut self.trace) };
         match input {
             Input::Client(bytes) => {
                 self.buffer.extend_from_slice(bytes);
@@ -158,6 +162,7 @@ impl Exchange {
             | Input::SpawnFailed(..) => self.child(input, step),
         }
         self.compose(step);
+        self.trace = std::mem::take(&mut step.trace);
         self
     }
 
@@ -210,7 +215,8 @@ impl Exchange {
                 self.buffer.clear();
                 self.body = Body::none();
                 self.unreadable = true;
-                let progress = step.engine.die(step.worker, request, bad.status, &mut Trace::off());
+                step.trace = teaching::trace(&step.engine.policy);
+                let progress = step.engine.die(step.worker, request, bad.status, &mut step.trace);
                 self.progress(progress, step);
             }
         }
@@ -224,13 +230,14 @@ impl Exchange {
 
     fn start(&mut self, head: Head, step: &mut Step<'_, '_>) {
         self.busy.get_or_insert_with(|| step.worker.score.begin());
+        step.trace = teaching::trace(&step.engine.policy);
         let (request, refused) = incoming::request(step.engine, step.worker, &self.conn, head);
         self.body = Body::new(request.framing, &self.limits);
         let timeout = step.engine.policy.servers[request.server].core().timeout.value_or(TIMEOUT);
         step.out.asks.push(Ask::Wake(Some(timeout)));
         let progress = match refused {
-            Some(status) => step.engine.die(step.worker, request, status, &mut Trace::off()),
-            None => step.engine.decide(step.worker, request, &mut Trace::off()),
+            Some(status) => step.engine.die(step.worker, request, status, &mut step.trace),
+            None => step.engine.decide(step.worker, request, &mut step.trace),
         };
         self.progress(progress, step);
     }
@@ -238,7 +245,7 @@ impl Exchange {
     fn looked_up(&mut self, step: &mut Step<'_, '_>) {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Waiting(request) => {
-                let progress = step.engine.decide(step.worker, request, &mut Trace::off());
+                let progress = step.engine.decide(step.worker, request, &mut step.trace);
                 self.progress(progress, step);
             }
             other => self.state = other,
@@ -258,6 +265,7 @@ impl Exchange {
                 return;
             }
         };
+        step.teach(&mut decision);
         step.errors(&mut decision.request);
         self.body.limits = BodyLimits::of(&decision.request);
         match decision.answer {
@@ -287,7 +295,7 @@ impl Exchange {
                 return self.respond(request, content, step);
             }
             step.with_cx(&mut request, |cx| cx.record(entry));
-            let progress = step.engine.die(step.worker, request, Status(413), &mut Trace::off());
+            let progress = step.engine.die(step.worker, request, Status(413), &mut step.trace);
             return self.progress(progress, step);
         }
         self.invite(&mut request, step);
@@ -318,7 +326,7 @@ impl Exchange {
                 self.body = Body::none();
                 request.must_close = true;
                 step.with_cx(&mut request, |cx| cx.record(*refused.entry));
-                let progress = step.engine.die(step.worker, request, refused.status, &mut Trace::off());
+                let progress = step.engine.die(step.worker, request, refused.status, &mut step.trace);
                 self.progress(progress, step);
             }
             Ok(()) if self.body.is_done() => match answer {
@@ -367,7 +375,7 @@ impl Exchange {
             Err(refused) => {
                 request.must_close |= matches!(refused, Refused::Header(_));
                 let status = step.refused(&mut request, &refused);
-                let progress = step.engine.die(step.worker, request, status, &mut Trace::off());
+                let progress = step.engine.die(step.worker, request, status, &mut step.trace);
                 self.progress(progress, step);
             }
         }
@@ -492,7 +500,7 @@ impl Exchange {
                 let bad = incoming::timed_out(&self.buffer);
                 let request = incoming::bad_request(step.engine, step.worker, &self.conn, &bad);
                 self.buffer.clear();
-                let progress = step.engine.die(step.worker, request, Status(408), &mut Trace::off());
+                let progress = step.engine.die(step.worker, request, Status(408), &mut step.trace);
                 self.progress(progress, step);
             }
             State::Head => self.close(step),
@@ -510,7 +518,7 @@ impl Exchange {
         request.status = Status::OK;
         request.must_close = true;
         self.body = Body::none();
-        let progress = step.engine.die(step.worker, request, fault.status(), &mut Trace::off());
+        let progress = step.engine.die(step.worker, request, fault.status(), &mut step.trace);
         self.progress(progress, step);
     }
 

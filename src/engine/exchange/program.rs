@@ -2,7 +2,7 @@
 
 use super::{
     Ask, Body, CgiFailure, Exchange, HALF_CLOSED, Input, LOGGED_FIRST, Piece, Request, Sent, State, Status,
-    Step, Trace, response,
+    Step, response,
 };
 use crate::{
     engine::{
@@ -94,7 +94,7 @@ impl Exchange {
                 cx.record(entry);
                 (cgi.on_failure)(cx, &failure)
             });
-            let progress = step.engine.resume(step.worker, request, verdict, &mut Trace::off());
+            let progress = step.engine.resume(step.worker, request, verdict, &mut step.trace);
             return self.progress(progress, step);
         }
         let comes = !is_part && !self.body.is_done();
@@ -279,7 +279,7 @@ impl Exchange {
             program.stage = Stage::Relay { chunked: false, persists: true, silent: false };
             return self.relay(&rest, step);
         }
-        step.engine.answering(step.worker, &mut program.request, &mut Trace::off());
+        step.engine.answering(step.worker, &mut program.request, &mut step.trace);
         step.errors(&mut program.request);
         let request = &program.request;
         let standing = response::Standing {
@@ -387,7 +387,7 @@ impl Exchange {
     fn abandon(&mut self, verdict: Verdict, ask: Ask, step: &mut Step<'_, '_>) {
         let State::Program(program) = std::mem::replace(&mut self.state, State::Closed) else { return };
         step.out.asks.push(ask);
-        let progress = step.engine.resume(step.worker, program.request, verdict, &mut Trace::off());
+        let progress = step.engine.resume(step.worker, program.request, verdict, &mut step.trace);
         self.progress(progress, step);
     }
 
@@ -501,6 +501,6 @@ impl Program {
     }
 
     fn with_cx<R>(&mut self, step: &mut Step<'_, '_>, f: impl FnOnce(&mut Cx<'_>) -> R) -> R {
-        step.engine.with_cx(step.worker, &mut self.request, "mod_cgi", &mut Trace::off(), f)
+        step.engine.with_cx(step.worker, &mut self.request, "mod_cgi", &mut step.trace, f)
     }
 }

@@ -14,26 +14,27 @@ pub(super) struct Step<'s, 'o> {
     pub engine: &'s Engine,
     pub worker: &'s mut Worker,
     pub out: &'o mut Output,
+    /// The record of the request being served, if somebody wants to know.
+    pub trace: Trace,
 }
 
 impl Step<'_, '_> {
     /// Runs a function with a request's context, outside of the phases.
     pub fn with_cx<R>(&mut self, request: &mut Request, f: impl FnOnce(&mut Cx<'_>) -> R) -> R {
-        self.engine.with_cx(self.worker, request, "mod_filter", &mut Trace::off(), f)
+        self.engine.with_cx(self.worker, request, "mod_filter", &mut self.trace, f)
     }
 
     /// Hands out a request's entries for the error log.
     pub fn errors(&mut self, request: &mut Request) {
-        self.out.lines.append(&mut request.records);
         let (server, client) = (request.server, Some(request.conn.client));
-        let entries = request.log.drain(..);
-        self.out.errors.extend(entries.map(|entry| Logged { server, client, entry }));
-        let mut earlier = request.prev.as_deref_mut();
-        while let Some(request) = earlier {
+        let mut next = Some(request);
+        while let Some(request) = next {
             self.out.lines.append(&mut request.records);
-            let entries = request.log.drain(..);
-            self.out.errors.extend(entries.map(|entry| Logged { server, client, entry }));
-            earlier = request.prev.as_deref_mut();
+            for entry in request.log.drain(..) {
+                self.trace.logged(&entry);
+                self.out.errors.push(Logged { server, client, entry });
+            }
+            next = request.prev.as_deref_mut();
         }
     }
 
@@ -58,7 +59,8 @@ impl Step<'_, '_> {
         let Refused::Header(bad) = refused else { return Status(416) };
         let (level, module, number) = (3, "http", bad.ah);
         let text = bad.message.clone();
-        request.log.push(LogEntry { level, module, os_error: None, number, text, explanation: None });
+        let explanation = Some(bad.why.to_owned());
+        request.log.push(LogEntry { level, module, os_error: None, number, text, explanation });
         request.headers_out.clear();
         request.err_headers_out.clear();
         request.status_line = None;

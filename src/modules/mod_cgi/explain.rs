@@ -398,10 +398,16 @@ pub(super) fn not_started(
 
 fn sentences(findings: &[Finding]) -> String {
     let one = |finding: &Finding| {
-        let line = finding.line.map(|line| format!("Line {line}: ")).unwrap_or_default();
-        format!("{line}{}. To mend it: {}.", finding.text, finding.mend)
+        let line = finding.line.filter(|_| !finding.text.starts_with("line "));
+        let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        capital(&format!("{line}{}. To mend it: {}.", finding.text, finding.mend))
     };
     findings.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+fn capital(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Why there is no head: how the program ended, and what it printed instead.
@@ -425,8 +431,13 @@ pub(super) fn no_head(system: &dyn System, program: &[u8], fault: &CgiFault) -> 
         CgiErrorKind::TooMuch => format!("It printed {line} header fields and still no empty line."),
         CgiErrorKind::Malformed => format!("Line {line} of its output has no `:`. It printed `{shown}`."),
     });
-    parts.extend(hint(&fault.output, &fault.error.text).map(str::to_owned));
-    let findings = source_findings(system, program);
+    let malformed = matches!(fault.error.kind, CgiErrorKind::Malformed);
+    let first = fault.output.lines().next().unwrap_or_default();
+    let odd = if malformed { &fault.error.text } else { first };
+    parts.extend(hint(&fault.output, odd, malformed).map(str::to_owned));
+    // Where the `#!` line leads to `env`, the system finds it, and `env` what is wrong.
+    let not_found = fault.exit.is_some_and(|status| matches!(status >> 8 & 0xff, 126 | 127));
+    let findings = if not_found { examine(system, program, None) } else { source_findings(system, program) };
     if !findings.is_empty() {
         parts.push(sentences(&findings));
     }
@@ -437,32 +448,29 @@ fn source_findings(system: &dyn System, program: &[u8]) -> Vec<Finding> {
     system.read(system::path(program), LOOKED_AT).map(|text| source(program, &text)).unwrap_or_default()
 }
 
-/// What the bytes themselves give away.
-fn hint(output: &[u8], line: &[u8]) -> Option<&'static str> {
+/// What the bytes themselves give away; of a line that is no header field, at least what it may be.
+fn hint(output: &[u8], line: &[u8], malformed: bool) -> Option<&'static str> {
     let lower = line.trim().to_ascii_lowercase();
-    if output.starts_with(b"\xef\xbb\xbf") || line.starts_with(b"\xef\xbb\xbf") {
-        return Some("The output begins with a byte order mark: save the program without one.");
-    }
-    if lower.starts_with(b"http/") {
-        let advice =
-            "A status line is not for CGI programs: print `Status: 200 OK`, or call the program nph-….";
-        return Some(advice);
-    }
-    if lower.starts_with(b"traceback (most recent call last)") {
-        return Some("That is Python's report of an error: the program failed before it printed its head.");
-    }
-    if lower.starts_with(b"<") {
-        return Some("That is HTML: the head and an empty line must be printed before it.");
-    }
-    if output.contains_str(b"/r/n") || output.contains_str(b"/n/n") {
-        return Some("There is `/n` in it where `\\n` is meant.");
-    }
-    if output.to_ascii_lowercase().contains_str(b"content-type:") {
-        let advice = "Something was printed before the head, or overtook it: flush standard output before another \
-                      program writes to it.";
-        return Some(advice);
-    }
-    None
+    let text = if output.starts_with(b"\xef\xbb\xbf") || line.starts_with(b"\xef\xbb\xbf") {
+        "The output begins with a byte order mark: save the program without one."
+    } else if lower.starts_with(b"http/") {
+        "A status line is not for CGI programs: print `Status: 200 OK`, or call the program nph-…."
+    } else if lower.starts_with(b"traceback (most recent call last)") {
+        "That is Python's report of an error: the program failed before it printed its head."
+    } else if lower.starts_with(b"<") {
+        "That is HTML: the head and an empty line must be printed before it."
+    } else if output.contains_str(b"/r/n") || output.contains_str(b"/n/n") {
+        "There is `/n` in it where `\\n` is meant."
+    } else if output.contains_str(b"\\n") {
+        "There is a backslash and an `n` in it, which end no line: most languages take them for the end of a line in \
+         double quotes only."
+    } else if malformed {
+        "If the program printed its head before that line, it was in a buffer still: flush standard output before \
+         another program writes to it."
+    } else {
+        return None;
+    };
+    Some(text)
 }
 
 /// How it ended, from the raw wait status.
@@ -499,7 +507,9 @@ pub(super) fn stderr_line(line: &[u8]) -> Option<String> {
         "The program is written for Python 2: in Python 3 print is a function, print(\"…\")."
     } else if line.contains_str(b"ModuleNotFoundError: No module named 'cgi'") {
         "Python 3.13 and later have no module `cgi`: read QUERY_STRING with urllib.parse.parse_qs."
-    } else if line.starts_with(b"/usr/bin/env: ") || line.starts_with(b"env: ") {
+    } else if (line.starts_with(b"/usr/bin/env: ") || line.starts_with(b"env: "))
+        && line.ends_with(b": No such file or directory")
+    {
         "`env` did not find what the `#!` line names: check its spelling, CR LF line ends, and PATH."
     } else if line.starts_with(b"suexec policy violation") {
         "suEXEC refused to run the program; the next line says which of its rules is broken."
@@ -540,6 +550,7 @@ fn visible(bytes: &[u8], limit: usize) -> String {
     for chunk in cut.utf8_chunks() {
         for letter in chunk.valid().chars() {
             match letter {
+                '\\' => text.push_str("\\\\"),
                 '\n' => text.push_str("\\n"),
                 '\r' => text.push_str("\\r"),
                 '\t' => text.push_str("\\t"),

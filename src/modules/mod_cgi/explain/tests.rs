@@ -138,9 +138,9 @@ fn programs_that_cannot_be_started() {
     let good = b"#!/usr/bin/python3\nprint()\n";
     check_not_started(good, 0o644, 13, "chmod 755 /srv/cgi-bin/x.py");
     check_not_started(good, 0o755, 13, "noexec");
-    check_not_started(b"#first CGI program\n", 0o755, 8, "line 1 is `#first CGI program`");
+    check_not_started(b"#first CGI program\n", 0o755, 8, "Line 1 is `#first CGI program`");
     check_not_started(b"", 0o755, 8, "the file is empty");
-    check_not_started(b"<html>\n", 0o755, 8, "line 1 is `<html>`");
+    check_not_started(b"<html>\n", 0o755, 8, "Line 1 is `<html>`");
     check_not_started(b"#!/usr/bin/python3\r\n", 0o755, 2, "CR LF");
     check_not_started(b"#!C:\\Python311\\python.exe\n", 0o755, 2, "path of Windows");
     check_not_started(b"#!/opt/perl\n", 0o755, 2, "the interpreter /opt/perl does not exist");
