@@ -120,6 +120,73 @@ fn check(kind: Kind) {
     }
 }
 
+/// The directory of a user's own pages, made where there is none; what was made goes with this value.
+struct PublicHtml {
+    made: Option<std::path::PathBuf>,
+    path: std::path::PathBuf,
+}
+
+impl PublicHtml {
+    fn of(name: &str) -> PublicHtml {
+        let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
+        let line = users.lines().find(|line| line.starts_with(&format!("{name}:"))).expect("the user");
+        let home = Path::new(line.split(':').nth(5).expect("a home directory"));
+        let path = home.join("public_html");
+        let made = [home, &path].into_iter().find(|path| !path.exists()).map(Path::to_owned);
+        fs::create_dir_all(&path).expect("we are root");
+        for directory in [home, &path] {
+            let (uid, gid) = ids(name);
+            chown(directory, Some(uid), Some(gid)).expect("we are root");
+            fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("we are root");
+        }
+        PublicHtml { made, path }
+    }
+}
+
+impl Drop for PublicHtml {
+    fn drop(&mut self) {
+        if let Some(made) = &self.made {
+            let _ = fs::remove_dir_all(made);
+        }
+    }
+}
+
+fn check_user_directory(kind: Kind) {
+    let (uid, gid) = ids("rachis-test");
+    let public = PublicHtml::of("rachis-test");
+    program(&public.path, "own.cgi", 0o755, (uid, gid));
+    program(&public.path, "foreign.cgi", 0o755, (0, 0));
+    let mut site = Site::new(kind).expect("an empty site");
+    let conf = format!(
+        "LoadModule suexec_module /usr/lib/apache2/modules/mod_suexec.so\n\
+         LoadModule userdir_module /usr/lib/apache2/modules/mod_userdir.so\n\
+         User www-data\nGroup www-data\nUserDir public_html\nSuexecUserGroup #65534 #65534\n\
+         <Directory {}>\nOptions ExecCGI\nSetHandler cgi-script\n</Directory>\n",
+        public.path.display()
+    );
+    site.configure(&conf, &[]).expect("a configuration");
+    site.start_as_root().expect("the server starts");
+    let said = get(&site, "localhost", "/~rachis-test/own.cgi");
+    assert!(said.starts_with("HTTP/1.1 200 OK"), "{said}");
+    assert!(said.contains(&format!("\n{uid} {gid} {} own.cgi \n", public.path.display())), "{said}");
+    let said = get(&site, "localhost", "/~rachis-test/foreign.cgi");
+    assert!(said.starts_with("HTTP/1.1 500 Internal Server Error"), "{said}");
+    let line = "suexec policy violation: see suexec log for more details";
+    wait_for_log(&site, &format!("AH01215: stderr from {}/foreign.cgi: {line}", public.path.display()));
+}
+
+#[test]
+fn programs_of_a_user_s_directory_run_as_that_user() {
+    if let Some(why) = unfit() {
+        println!("skipped: {why}");
+        return;
+    }
+    check_user_directory(Kind::Rachis);
+    if std::env::var_os("ORACLE").is_some() {
+        check_user_directory(Kind::Apache);
+    }
+}
+
 #[test]
 fn programs_run_as_the_user_of_suexec_user_group() {
     if let Some(why) = unfit() {

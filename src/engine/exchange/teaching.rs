@@ -73,7 +73,7 @@ impl Step<'_, '_> {
             request.headers_out.remove(name);
         }
         let more = self.section(request);
-        let end = page.rfind(b"</body>").unwrap_or(page.len());
+        let end = page.rfind(b"</main>").or(page.rfind(b"</body>")).unwrap_or(page.len());
         let whole = [&page[..end], more.as_bytes(), &page[end..]].concat();
         *content = Content::Bytes(whole);
     }
