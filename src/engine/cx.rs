@@ -17,6 +17,13 @@ use crate::{
 use bstr::{BString, ByteSlice};
 use std::{fmt, rc::Rc};
 
+/// Most look-ups that a request makes within others. A list of many directories makes one for each and each name
+/// of DirectoryIndex; a directory that is its own index makes ever more of them.
+const NESTED_LOOK_UPS: usize = 20_000;
+
+/// Most entries for the error log that a request has of its look-ups.
+const LOOKED_UP_LOG: usize = 4_000;
+
 /// The fields that a look-up does not inherit from a request with a body.
 const BODY_FIELDS: [&str; 10] = [
     "Content-Encoding",
@@ -266,7 +273,11 @@ impl<'a> Cx<'a> {
 
     fn sub_request(&mut self, url: &[u8]) -> Box<Request> {
         let base = self.worker.base(self.req.server);
+        // What the request has of its own need not be copied to be thrown away.
+        let own =
+            (self.req.prev.take(), std::mem::take(&mut self.req.log), std::mem::take(&mut self.req.records));
         let mut sub = self.req.for_url(url, &base);
+        (self.req.prev, self.req.log, self.req.records) = own;
         sub.env = self.req.env.clone();
         sub.is_sub = true;
         sub.protocol = "INCLUDED".into();
@@ -292,6 +303,17 @@ impl<'a> Cx<'a> {
     }
 
     fn look_up(&mut self, mut sub: Box<Request>) -> LookedUp {
+        let over = self.trace.nested > NESTED_LOOK_UPS;
+        if over || self.trace.depth > 0 {
+            self.trace.nested += 1;
+        }
+        if self.trace.nested > NESTED_LOOK_UPS {
+            if !over {
+                self.req.log.push(super::log::too_many_nested(NESTED_LOOK_UPS));
+            }
+            sub.status = crate::http::Status::INTERNAL_SERVER_ERROR;
+            return LookedUp::Answered(sub);
+        }
         let limit = super::log::sub_request_limit(&self.engine.policy);
         if self.trace.depth + self.req.mains().count() >= limit {
             self.req.log.push(super::log::too_many_look_ups(limit));
@@ -302,7 +324,8 @@ impl<'a> Cx<'a> {
         let found = self.engine.look_up(self.worker, sub, self.trace);
         self.trace.depth -= 1;
         if let LookedUp::Found(request) | LookedUp::Answered(request) = &found {
-            self.req.log.extend(request.log.iter().cloned());
+            let room = LOOKED_UP_LOG.saturating_sub(self.req.log.len());
+            self.req.log.extend(request.log.iter().take(room).cloned());
         }
         found
     }

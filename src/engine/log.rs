@@ -94,3 +94,18 @@ pub fn bad_path(bad: BadPath, uri: &BStr) -> Option<LogEntry> {
     };
     Some(LogEntry { level, module: "core", os_error: None, number, text: text.into(), explanation: None })
 }
+
+/// The line for look-ups that lead to ever more of them.
+pub fn too_many_nested(limit: usize) -> LogEntry {
+    let text = format!("Request exceeded the limit of {limit} look-ups that other look-ups made");
+    let why = "A name of DirectoryIndex leads to a directory that has an index of that name again, or a condition to \
+               a URL with such a condition.";
+    LogEntry {
+        level: 3,
+        module: "core",
+        os_error: None,
+        number: "",
+        text: text.into(),
+        explanation: Some(why.to_owned()),
+    }
+}

@@ -37,6 +37,9 @@ pub struct Trace {
     on: bool,
     /// Depth of the request that is being decided.
     pub(super) depth: usize,
+    /// Look-ups so far that were made within others: kept count of even if the record is off, since each may
+    /// make more of them.
+    pub(super) nested: usize,
     notes: Vec<Note>,
     events: Vec<Event>,
     entries: Vec<LogEntry>,

@@ -126,3 +126,12 @@ fn mistakes() {
     message("DirectoryIndexRedirect bogus\n", "DirectoryIndexRedirect ON|OFF|permanent|temp|seeother|3xx");
     message("FallbackResource\n", "FallbackResource takes one argument, Set a default handler");
 }
+
+/// Each look-up of the directory looks its own index up, one for each name: without a bound there would be
+/// as many as names to the power of LimitInternalRecursion.
+#[test]
+fn a_directory_that_is_its_own_index_is_an_error_soon() {
+    for count in [1, 2, 3000] {
+        check(&format!("DirectoryIndex{}\n", " .".repeat(count)), &[("/i1/", "500")]);
+    }
+}
