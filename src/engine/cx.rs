@@ -12,7 +12,7 @@ use crate::{
     diag::Span,
     http::{Status, path, request::Framing},
     policy::{Conf, Config, CoreDir, CoreServer, OptionBits, server::Server},
-    system::System,
+    system::{Stat, System},
 };
 use bstr::{BString, ByteSlice};
 use std::{fmt, rc::Rc};
@@ -89,9 +89,27 @@ impl<'a> Cx<'a> {
         &self.engine.policy.servers[self.req.server]
     }
 
-    /// The world outside.
+    /// The world outside. What is asked of it here is asked once: the answer is not given again.
     pub fn system(&self) -> &'a dyn System {
+        self.once();
         &*self.engine.system
+    }
+
+    /// Says that the decision depends on something that no key covers, such as the time or what a module
+    /// remembers: the answer is not given again without being decided again.
+    pub fn once(&self) {
+        self.req.record.end();
+    }
+
+    /// What the file system says of a path: as stat(2) if links are to be followed, else as lstat(2).
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub fn look(&mut self, path: &[u8], follow: bool) -> std::io::Result<Stat> {
+        let (system, name) = (&self.engine.system, crate::system::path(path));
+        let found = if follow { system.stat(name) } else { system.lstat(name) };
+        self.req.record.saw(path, follow, &found);
+        found
     }
 
     /// A reason, kept only when somebody is listening.
@@ -303,6 +321,7 @@ impl<'a> Cx<'a> {
     }
 
     fn look_up(&mut self, mut sub: Box<Request>) -> LookedUp {
+        self.once();
         let over = self.trace.nested > NESTED_LOOK_UPS;
         if over || self.trace.depth > 0 {
             self.trace.nested += 1;

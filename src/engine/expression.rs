@@ -65,10 +65,11 @@ impl Cx<'_> {
 
 impl Context for Cx<'_> {
     fn system(&self) -> &dyn System {
-        &*self.engine.system
+        Cx::system(self)
     }
 
     fn variable(&mut self, variable: &Variable) -> Option<BString> {
+        self.once();
         self.request_variable(variable).or_else(|| self.server_variable(variable))
     }
 

@@ -237,6 +237,7 @@ fn blank(engine: &Engine, worker: &Worker, conn: &Rc<Connection>, server: usize)
         main: None,
         keep_body: None,
         kept_body: None,
+        record: super::repeats::Record::default(),
         parent_conf: None,
         log: Vec::new(),
         records: Vec::new(),

@@ -21,6 +21,7 @@ pub mod incoming;
 pub mod log;
 mod module;
 mod password;
+mod repeats;
 mod request;
 mod response;
 pub mod scoreboard;

@@ -218,6 +218,8 @@ pub struct Request {
     pub log: Vec<LogEntry>,
     /// Records for other logs so far: number of the target in the policy, and the text.
     pub records: Vec<(usize, Vec<u8>)>,
+    /// What its decision depends on besides its head.
+    pub(super) record: super::repeats::Record,
     /// Where its decision stands.
     pub(super) cursor: Cursor,
 }
@@ -295,6 +297,7 @@ impl Request {
             prev: None,
             keep_body: None,
             kept_body: None,
+            record: super::repeats::Record::default(),
             log: Vec::new(),
             records: Vec::new(),
             cursor: Cursor::START,

@@ -76,6 +76,8 @@ struct Walk<'c> {
     running: Running,
     group: Group,
     server: Merged,
+    /// What stands at the file name, a link itself if it is one.
+    itself: Option<Stat>,
 }
 
 /// Maps the file name to the file system: finds what is there, splits off the path info, and
@@ -85,14 +87,20 @@ pub fn directory_walk(cx: &mut Cx<'_>) -> Verdict {
         return Verdict::Ok;
     }
     // Errors count only where the walk comes to them, below sections and files read before.
-    let found = cx.system().stat(system::path(&cx.req.filename));
-    let target = found.ok().filter(|stat| !(stat.is_file() && cx.req.filename.ends_with(b"/")));
+    let filename = cx.req.filename.clone();
+    let itself = cx.look(&filename, false).ok();
+    let found = match itself {
+        Some(stat) if stat.kind == Kind::Link => cx.look(&filename, true).ok(),
+        found => found,
+    };
+    let target = found.filter(|stat| !(stat.is_file() && filename.ends_with(b"/")));
     let server = cx.worker.base(cx.req.server);
     let mut walk = Walk {
         cursors: trees(cx).map(Directories::cursor).collect(),
         running: Running::new(server.conf.get()),
         group: Group::default(),
         server,
+        itself,
     };
     let verdict = match walk.down(cx, target) {
         Ok(()) => walk.regexes(cx),
@@ -171,10 +179,10 @@ impl Walk<'_> {
         if let Some(stat) = target.filter(|_| follow && !owner) {
             return Ok(Some(Stat { kind: Kind::Dir, ..stat }));
         }
-        let system = cx.system();
-        let stat = match system.lstat(system::path(path)) {
+        let known = self.itself.filter(|_| path == cx.req.filename.as_slice());
+        let stat = match known.map_or_else(|| cx.look(path, false), Ok) {
             Ok(stat) if stat.kind == Kind::Link => {
-                let real = system.stat(system::path(path)).ok();
+                let real = cx.look(path, true).ok();
                 let same_owner = |real: &Stat| real.uid == stat.uid;
                 match real.filter(|real| if owner { same_owner(real) } else { follow }) {
                     Some(real) => real,
@@ -242,8 +250,16 @@ impl Walk<'_> {
                 &self.running.overrides,
             );
             match found {
-                Found::Absent => continue,
+                Found::Absent => {
+                    // Asked again, so that one that comes later is seen.
+                    if cx.req.record.is_on() && cx.look(&[directory, name.as_slice()].concat(), true).is_ok()
+                    {
+                        cx.once();
+                    }
+                    continue;
+                }
                 Found::Settings(merged, span, warnings) => {
+                    cx.once();
                     warnings.iter().for_each(|text| cx.log(4, "", format_args!("{text}")));
                     cx.because(span, format_args!("this file holds for the directory and all below"));
                     if let Some(core) = merged.conf.find::<CoreDir>() {

@@ -2,6 +2,7 @@
 
 use super::{
     files::FileCache,
+    repeats::Repeats,
     scoreboard::{Score, Scoreboard},
 };
 use crate::{
@@ -49,6 +50,8 @@ pub struct Worker {
     pub score: Arc<Score>,
     /// Its number among them.
     pub number: usize,
+    /// Answers that may be given again.
+    pub(super) repeats: Repeats,
     slots: FxHashMap<TypeId, Box<dyn Any>>,
 }
 
@@ -76,6 +79,7 @@ impl Worker {
             score: scoreboard.of(number),
             scoreboard,
             number,
+            repeats: Repeats::default(),
             slots: FxHashMap::default(),
         }
     }
@@ -94,6 +98,11 @@ impl Worker {
         }
         let make = || Merged { id: ConfId(section.id), conf: Rc::new((*section.conf).clone()) };
         self.sections.entry(section.id).or_insert_with(make).clone()
+    }
+
+    /// How many answers are kept to be given again, and how often one was.
+    pub fn repeats(&self) -> (usize, u64) {
+        self.repeats.counts()
     }
 
     /// A module's own memory in this worker (counters, pools, caches).

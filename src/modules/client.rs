@@ -64,6 +64,7 @@ pub fn address(cx: &Cx<'_>) -> IpAddr {
 /// # Errors
 /// The look-up that is needed first.
 pub fn host_name(cx: &Cx<'_>) -> Result<Option<BString>, Pending> {
+    cx.once();
     let client = address(cx);
     let name = match cx.req.conn.lookups.borrow().names.get(&client) {
         None => return Err(Pending::NameOf(client)),
@@ -79,6 +80,7 @@ pub fn host_name(cx: &Cx<'_>) -> Result<Option<BString>, Pending> {
 /// # Errors
 /// The look-up that is needed first.
 pub fn addresses(cx: &Cx<'_>, name: &[u8]) -> Result<Vec<IpAddr>, Pending> {
+    cx.once();
     let name = BString::from(name);
     let lookups = cx.req.conn.lookups.borrow();
     lookups.addresses.get(&name).cloned().ok_or(Pending::AddressesOf(name))

@@ -158,6 +158,7 @@ fn answering(cx: &mut Cx<'_>, _: Made) {
         return;
     }
     let Some(said) = chosen(conf, cx.req.content_type.as_ref().map(|kind| kind.as_slice())) else { return };
+    cx.once();
     let now = unix(cx.req.started);
     let base = match (said.value.modification, cx.req.stat) {
         (false, _) => now,

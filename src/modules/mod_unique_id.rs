@@ -49,6 +49,7 @@ fn fresh(cx: &mut Cx<'_>) -> String {
     let since = cx.req.started.duration_since(UNIX_EPOCH).unwrap_or_default();
     // The low bits: they go round after 136 years, as in Apache.
     let seconds = (since.as_secs() as u32).to_be_bytes();
+    cx.once();
     let names: &mut Names = cx.worker.slot();
     let counter = names.counter.to_be_bytes();
     names.counter = names.counter.wrapping_add(1);

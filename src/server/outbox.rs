@@ -117,7 +117,11 @@ impl Outbox {
             skip = 0;
             count += 1;
         }
-        SockRef::from(socket).send_vectored_with_flags(&slices[..count], more | nix::libc::MSG_NOSIGNAL)
+        let socket = SockRef::from(socket);
+        if let [bytes] = &slices[..count] {
+            return socket.send_with_flags(bytes, more | nix::libc::MSG_NOSIGNAL);
+        }
+        socket.send_vectored_with_flags(&slices[..count], more | nix::libc::MSG_NOSIGNAL)
     }
 
     fn advance(&mut self, written: usize) {

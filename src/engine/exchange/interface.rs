@@ -42,7 +42,7 @@ pub enum Input<'a> {
 }
 
 /// What goes to the client, in order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Piece {
     /// Bytes.
     Bytes(Vec<u8>),

@@ -8,6 +8,7 @@ mod filtering;
 mod interface;
 mod parts;
 mod program;
+mod repeat;
 mod step;
 mod teaching;
 
@@ -20,6 +21,7 @@ use super::{
     decide::Engine,
     filter::{Chain, Coming, Filtered},
     incoming,
+    repeats::Record,
     request::{Connection, LogEntry, Request},
     response::{self, Refused, Standing},
     scoreboard::Busy,
@@ -63,6 +65,8 @@ pub struct Exchange {
     client_eof: bool,
     /// The record of the request being served.
     trace: Trace,
+    /// The head of the request being served, if its answer is to be kept.
+    wanted: Option<Vec<u8>>,
 }
 
 /// Where the exchange stands. A state knows only what it needs.
@@ -80,6 +84,8 @@ enum State {
     Part(Box<Part>),
     /// Everything is handed out and being written.
     Sending(Box<Sending>),
+    /// An answer is given again, and being written; the server that it belongs to.
+    Repeating(usize),
     /// Nothing more.
     Closed,
 }
@@ -121,6 +127,7 @@ impl Exchange {
             unreadable: false,
             client_eof: false,
             trace: Trace::off(),
+            wanted: None,
         }
     }
 
@@ -172,7 +179,9 @@ impl Exchange {
             State::Head => true,
             State::Discarding(_) => !self.body.is_done(),
             State::Program(program) => !self.body.is_done() && !program.feeding,
-            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Closed => false,
+            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(_) | State::Closed => {
+                false
+            }
         }
     }
 
@@ -197,14 +206,21 @@ impl Exchange {
             State::Head => self.read_head(step),
             State::Discarding(_) => self.discard(step),
             State::Program(_) => self.feed(step),
-            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Closed => {}
+            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(_) | State::Closed => {}
         }
     }
 
     fn read_head(&mut self, step: &mut Step<'_, '_>) {
+        if self.repeat(step) {
+            return;
+        }
         match parse(&self.buffer, &self.limits) {
             Parse::Partial => self.arm_head(step),
             Parse::Done(head, used) => {
+                self.wanted = None;
+                if self.may_repeat(&head, used, step) {
+                    self.wanted = Some(self.buffer[..used].to_vec());
+                }
                 self.buffer.drain(..used);
                 self.head_size = used as u64;
                 self.start(*head, step);
@@ -231,7 +247,10 @@ impl Exchange {
     fn start(&mut self, head: Head, step: &mut Step<'_, '_>) {
         self.busy.get_or_insert_with(|| step.worker.score.begin());
         step.trace = teaching::trace(&step.engine.policy);
-        let (request, refused) = incoming::request(step.engine, step.worker, &self.conn, head);
+        let (mut request, refused) = incoming::request(step.engine, step.worker, &self.conn, head);
+        if self.wanted.is_some() {
+            request.record = Record::begun();
+        }
         self.body = Body::new(request.framing, &self.limits);
         let timeout = step.engine.policy.servers[request.server].core().timeout.value_or(TIMEOUT);
         step.out.asks.push(Ask::Wake(Some(timeout)));
@@ -260,6 +279,7 @@ impl Exchange {
         let mut decision = match progress {
             Progress::Done(decision) => decision,
             Progress::Wait(request, pending) => {
+                request.record.end();
                 step.out.asks.push(Ask::Resolve(pending));
                 self.state = State::Waiting(request);
                 return;
@@ -364,6 +384,7 @@ impl Exchange {
             Ok(outgoing) => {
                 let body = outgoing.body.iter().map(Piece::len).sum();
                 let total = outgoing.head.len() as u64 + body;
+                self.keep(&request, &outgoing, step);
                 if !outgoing.head.is_empty() {
                     step.out.pieces.push(Piece::Bytes(outgoing.head));
                 }
@@ -408,6 +429,7 @@ impl Exchange {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Sending(sending) if sending.rest.is_some() => self.more(sending, step),
             State::Sending(sending) => self.finish(*sending, step),
+            State::Repeating(server) => self.next(server, true, step),
             State::Program(mut program) => {
                 program.unsent = 0;
                 step.out.asks.push(Ask::Wake(Some(program.timeout)));
@@ -427,6 +449,11 @@ impl Exchange {
         if !logged {
             step.access(&mut request, Sent { keep_alive: persists, ..sent });
         }
+        self.next(request.server, persists, step);
+    }
+
+    /// Reads the next request, if there may be one.
+    fn next(&mut self, server: usize, persists: bool, step: &mut Step<'_, '_>) {
         if !persists || self.stopping || self.unreadable {
             return self.close(step);
         }
@@ -441,7 +468,7 @@ impl Exchange {
             if self.client_eof {
                 return self.close(step);
             }
-            let core = step.engine.policy.servers[request.server].core();
+            let core = step.engine.policy.servers[server].core();
             let time = core.keep_alive_timeout.value_or(KEEP_ALIVE_TIMEOUT);
             step.out.asks.push(Ask::Wake(Some(time)));
         } else {
@@ -468,7 +495,7 @@ impl Exchange {
                 }
             }
             State::Program(_) => step.out.asks.push(Ask::Wake(Some(HALF_CLOSED))),
-            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Closed => {}
+            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(_) | State::Closed => {}
         }
     }
 
@@ -489,7 +516,7 @@ impl Exchange {
             State::Discarding(mut decision) => {
                 step.access(&mut decision.request, Sent { aborted: true, ..self.received() });
             }
-            State::Head | State::Waiting(_) | State::Part(_) | State::Closed => {}
+            State::Head | State::Waiting(_) | State::Part(_) | State::Repeating(_) | State::Closed => {}
         }
         step.out.asks.push(Ask::Abort);
     }
@@ -506,7 +533,9 @@ impl Exchange {
             State::Head => self.close(step),
             State::Program(_) => self.program_deadline(step),
             State::Discarding(_) => self.body_lost(BodyFault::TimedOut, step),
-            State::Waiting(_) | State::Part(_) | State::Sending(_) => self.client_gone(step),
+            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(_) => {
+                self.client_gone(step)
+            }
             State::Closed => step.out.asks.push(Ask::Abort),
         }
     }

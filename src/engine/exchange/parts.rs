@@ -36,7 +36,9 @@ impl State {
                 let part = &mut **part;
                 Some((&mut part.request, part.filtered.chain()))
             }
-            State::Head | State::Waiting(_) | State::Discarding(_) | State::Closed => None,
+            State::Head | State::Waiting(_) | State::Discarding(_) | State::Repeating(_) | State::Closed => {
+                None
+            }
         }
     }
 }

@@ -88,8 +88,8 @@ fn file(cx: &mut Cx<'_>) -> Verdict {
         cx.note(format_args!("{filename} is neither a file nor a directory"));
         return Verdict::Status(Status::FORBIDDEN);
     }
-    let system = cx.system();
-    match cx.worker.files.open(system, &filename, &stat) {
+    // The content that the cache has is that of this very `stat`.
+    match cx.worker.files.open(&*cx.engine.system, &filename, &stat) {
         Ok(opened) => send(cx, opened, stat),
         Err(error) => {
             let os = error.raw_os_error();

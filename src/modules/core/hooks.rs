@@ -41,6 +41,7 @@ fn client_name(cx: &mut Cx<'_>) -> Verdict {
     if wanted == Lookups::Off || cx.req.is_sub {
         return Verdict::Declined;
     }
+    cx.once();
     let known = cx.req.conn.lookups.borrow().names.get(&ip).cloned();
     let name = match known {
         None => return Verdict::Wait(Pending::NameOf(ip)),
@@ -64,6 +65,9 @@ fn client_name(cx: &mut Cx<'_>) -> Verdict {
 fn own_name(cx: &mut Cx<'_>) -> Verdict {
     let ip = cx.req.conn.local.ip();
     let wanted = cx.core().canonical_name.value() == Some(&CanonicalName::Dns);
+    if wanted {
+        cx.once();
+    }
     if !wanted || cx.req.is_sub || cx.req.conn.lookups.borrow().names.contains_key(&ip) {
         return Verdict::Declined;
     }

@@ -70,6 +70,7 @@ fn answering(cx: &mut Cx<'_>, made: Made) {
 fn run(cx: &mut Cx<'_>, entries: &[Entry], target: Target, early: bool) {
     for entry in entries {
         if holds(cx, entry, early) {
+            cx.once();
             cx.because(entry.at, format_args!("this changes the field {}", entry.name));
             apply(cx, entry, target);
         }

@@ -370,6 +370,7 @@ fn remote_host(cx: &Cx<'_>) -> Result<BString, Verdict> {
     if cx.core().lookups.value_or(Lookups::Off) == Lookups::Off {
         return Ok(client.to_string().into());
     }
+    cx.once();
     match cx.req.conn.lookups.borrow().names.get(&client) {
         Some(name) => Ok(name.clone().unwrap_or_else(|| client.to_string().into())),
         None => Err(Verdict::Wait(Pending::NameOf(client))),
