@@ -303,6 +303,34 @@ fn a_htaccess_file_that_comes_is_seen() {
 }
 
 #[test]
+fn a_change_of_a_htaccess_file_is_seen() {
+    let config = "<Directory $ROOT/htdocs>\nAllowOverride All\n</Directory>\n";
+    for directory in ["", "d/"] {
+        let mut site = Site::new(config);
+        let file = site.path(&format!("{directory}.htaccess"));
+        fs::write(&file, "AddType text/x-old .txt\n").expect("written");
+        assert!(site.settle(HEAD).contains("Content-Type: text/x-old\r\n"));
+        fs::write(&file, "AddType text/x-new .txt\n").expect("written");
+        assert!(site.ask(HEAD).0.contains("Content-Type: text/x-new\r\n"));
+        fs::remove_file(&file).expect("removed");
+        assert!(site.ask(HEAD).0.contains("Content-Type: text/plain\r\n"));
+    }
+}
+
+#[test]
+fn a_file_that_a_htaccess_file_asks_for_is_seen() {
+    let mut site = Site::new("<Directory $ROOT/htdocs>\nAllowOverride All\n</Directory>\n");
+    let switch = site.path("switch");
+    let text = format!("<IfFile {}>\nAddType text/x-new .txt\n</IfFile>\n", switch.display());
+    fs::write(site.path(".htaccess"), text).expect("written");
+    for _ in 0..4 {
+        assert!(site.ask(HEAD).0.contains("Content-Type: text/plain\r\n"));
+    }
+    fs::write(&switch, "").expect("written");
+    assert!(site.ask(HEAD).0.contains("Content-Type: text/x-new\r\n"));
+}
+
+#[test]
 fn every_byte_of_the_head_and_the_client_are_told_apart() {
     let config = "
 <Location /d>

@@ -240,7 +240,7 @@ impl Walk<'_> {
     fn htaccess(&mut self, cx: &mut Cx<'_>, directory: &[u8]) -> Result<(), Verdict> {
         for name in access_names(cx).iter() {
             let worker = &mut *cx.worker;
-            let found = worker.htaccess.look(
+            let (found, stat) = worker.htaccess.look(
                 &cx.engine.policy,
                 &mut worker.sources,
                 &*cx.engine.system,
@@ -259,7 +259,12 @@ impl Walk<'_> {
                     continue;
                 }
                 Found::Settings(merged, span, warnings) => {
-                    cx.once();
+                    match stat {
+                        Some(stat) => {
+                            cx.req.record.saw(&[directory, name.as_slice()].concat(), true, &Ok(stat));
+                        }
+                        None => cx.once(),
+                    }
                     warnings.iter().for_each(|text| cx.log(4, "", format_args!("{text}")));
                     cx.because(span, format_args!("this file holds for the directory and all below"));
                     if let Some(core) = merged.conf.find::<CoreDir>() {

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     diag::{Apache, Severity, Sources, Span},
-    system::{self, Signature, System},
+    system::{self, Signature, Stat, System},
 };
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 use rustc_hash::FxHashMap;
 use std::{io, rc::Rc};
 
@@ -51,7 +51,8 @@ const LIMIT: usize = 8 * 1024;
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 impl HtaccessCache {
-    /// What the file `name` in `directory` (with its final slash) says under these overrides.
+    /// What the file `name` in `directory` (with its final slash) says under these overrides; and what the file
+    /// system said of it, if that is all that its settings depend on.
     #[expect(clippy::too_many_arguments, reason = "the parts of a worker, borrowed one by one")]
     pub fn look(
         &mut self,
@@ -62,21 +63,23 @@ impl HtaccessCache {
         directory: &[u8],
         name: &[u8],
         overrides: &Overrides,
-    ) -> Found {
+    ) -> (Found, Option<Stat>) {
         let path: BString = [directory, name].concat().into();
         let stat = match system.stat(system::path(&path)) {
             Ok(stat) => stat,
-            Err(error) => return self.no_stat(path, &error),
+            Err(error) => return (self.no_stat(path, &error), None),
         };
         let signature = Some(stat.signature());
         let known = self.entries.get(&path);
         if let Some(entry) = known.filter(|e| e.signature == signature && e.overrides == *overrides) {
-            return entry.found.clone();
+            return (entry.found.clone(), Some(stat));
         }
         let text = match system.read(system::path(&path), MAX_FILE) {
             Ok(text) => text,
-            Err(error) => return self.no_stat(path, &error),
+            Err(error) => return (self.no_stat(path, &error), None),
         };
+        // Such a section asks for another file.
+        let asks = text.to_ascii_lowercase().contains_str(b"<iffile");
         let file = match known {
             Some(entry) => {
                 sources.replace(entry.file, path.to_string(), text);
@@ -89,10 +92,11 @@ impl HtaccessCache {
             self.entries.clear();
             sources.truncate(policy.sources.len());
         }
-        let signature = signature.filter(|_| !stat.is_racy(system.now()));
+        let signature = signature.filter(|_| !stat.is_racy(system.now()) && !asks);
+        let lasting = signature.map(|_| stat);
         self.entries
             .insert(path, Entry { signature, overrides: overrides.clone(), found: found.clone(), file });
-        found
+        (found, lasting)
     }
 
     /// The files that were read, with what AllowOverride lets each do.

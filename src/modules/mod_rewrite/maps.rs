@@ -105,6 +105,7 @@ fn unescape(key: &[u8]) -> BString {
 }
 
 fn in_file(cx: &mut Cx<'_>, file: &BString, key: &[u8]) -> Option<BString> {
+    cx.once();
     let world = cx.engine.system.clone();
     let stat = world.stat(system::path(file)).ok()?;
     let stamp = (stat.modified(), stat.size);

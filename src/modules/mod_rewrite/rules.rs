@@ -407,6 +407,7 @@ fn set_cookies(cx: &mut Cx<'_>, scene: &mut Scene, all: &[BString]) {
         cookie.extend_from_slice(&[b"; domain=", domain].concat());
         let minutes = minutes.map_or(0, crate::modules::core::leading_number);
         if minutes != 0 {
+            cx.once();
             let end = cookie_time(cx.req.started, minutes);
             cookie.extend_from_slice(format!("; expires={end}").as_bytes());
         }
