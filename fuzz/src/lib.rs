@@ -167,7 +167,7 @@ fn next_input(exchange: &Exchange, out: &mut Output) -> Option<Input<'static>> {
     out.pieces.clear();
     for ask in asks {
         match ask {
-            Ask::Close | Ask::Abort => return None,
+            Ask::Close | Ask::Finish | Ask::Abort => return None,
             Ask::Spawn { .. } => return Some(Input::ChildClosed),
             Ask::FeedChild(_) => return Some(Input::ChildFed),
             _ => {}

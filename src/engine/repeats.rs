@@ -125,6 +125,8 @@ pub struct Repeat {
     rest: Option<Piece>,
     /// Length of the body.
     pub body: u64,
+    /// Whether the connection goes on.
+    pub persists: bool,
     /// MaxKeepAliveRequests; 0 is no limit.
     pub max_requests: u32,
 }
@@ -182,7 +184,7 @@ impl Repeats {
 
     /// Keeps an answer, if nothing but its date can differ the next time.
     pub fn keep(&mut self, given: Given<'_>) {
-        let Given { head, mut request, answer, body, max_requests, conn } = given;
+        let Given { head, mut request, answer, body, persists, max_requests, conn } = given;
         let date = answer.find(b"\r\nDate: ").map(|at| at + b"\r\nDate: ".len());
         let Some(date) = date.filter(|at| answer.len() >= at + date::LEN) else { return };
         if !lasts(&request) || answer.contains_str(b"\r\nKeep-Alive:") {
@@ -202,7 +204,7 @@ impl Repeats {
         }
         let key = Key { head: head.to_vec(), client: conn.client.ip(), local: conn.local };
         let hash = hash(head, conn);
-        let repeat = Repeat { key, seen, request, bytes, date, rest, body: *len, max_requests };
+        let repeat = Repeat { key, seen, request, bytes, date, rest, body: *len, persists, max_requests };
         self.answers.insert(hash, Box::new(repeat));
     }
 
@@ -231,6 +233,8 @@ pub struct Given<'g> {
     pub answer: &'g [u8],
     /// Its body.
     pub body: &'g [Piece],
+    /// Whether the connection goes on.
+    pub persists: bool,
     /// MaxKeepAliveRequests.
     pub max_requests: u32,
     /// The connection.

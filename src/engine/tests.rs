@@ -177,7 +177,7 @@ fn the_next_request_is_read_once_the_answer_is_written() {
     let out = harness.on(Input::Drained);
     assert!(text(&out).contains("Connection: close"));
     let out = harness.on(Input::Drained);
-    assert!(matches!(out.asks.as_slice(), [.., Ask::Close]));
+    assert!(matches!(out.asks.as_slice(), [.., Ask::Finish]));
 }
 
 #[test]

@@ -78,6 +78,8 @@ pub struct Conn {
     peeked: bool,
     /// The exchange knows that the client shut its side.
     eof: bool,
+    /// The client has sent all that it will.
+    done: bool,
     /// The exchange does not know yet that everything was written.
     drained_due: bool,
 }
@@ -110,6 +112,7 @@ impl Conn {
             hung_up: false,
             peeked: false,
             eof: false,
+            done: false,
             drained_due: false,
         };
         conn.perform(tools);
@@ -380,7 +383,12 @@ impl Conn {
                 Ask::Wake(after) => self.wake(after, tools),
                 Ask::Resolve(pending) => tools.resolver.ask(pending, self.key, tools.post.clone()),
                 Ask::Close if self.phase == Phase::Open => self.phase = Phase::Closing,
-                Ask::Close => {}
+                Ask::Finish if self.phase == Phase::Open => {
+                    self.phase = Phase::Closing;
+                    // What has come and was not read would be answered with a reset.
+                    self.done = !self.readable;
+                }
+                Ask::Close | Ask::Finish => {}
                 Ask::Abort => self.phase = Phase::Dead,
             }
         }
@@ -501,7 +509,7 @@ impl Conn {
     fn shut(&mut self, tools: &mut Tools) {
         self.exchange = None;
         self.end_programs(Stage::Left, tools);
-        if self.eof || self.socket.shutdown(Shutdown::Write).is_err() {
+        if self.eof || self.done || self.socket.shutdown(Shutdown::Write).is_err() {
             self.phase = Phase::Dead;
             return;
         }

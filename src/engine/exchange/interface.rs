@@ -101,6 +101,8 @@ pub enum Ask {
     /// Close the connection when every piece is written: shut down the sending side, read and
     /// throw away what the client still sends for a short while (Apache's lingering close).
     Close,
+    /// The same, but without waiting for the client: it asked for the end, and has nothing more to send.
+    Finish,
     /// Close the connection at once.
     Abort,
 }

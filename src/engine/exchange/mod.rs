@@ -84,10 +84,22 @@ enum State {
     Part(Box<Part>),
     /// Everything is handed out and being written.
     Sending(Box<Sending>),
-    /// An answer is given again, and being written; the server that it belongs to.
-    Repeating(usize),
+    /// An answer is given again, and being written: the server that it belongs to, and whether the connection
+    /// goes on.
+    Repeating(usize, bool),
     /// Nothing more.
     Closed,
+}
+
+/// What comes after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    /// Another request.
+    Next,
+    /// The end, which the client wanted.
+    Finish,
+    /// The end, of which the client may not know yet.
+    Linger,
 }
 
 /// An answer on its way.
@@ -179,7 +191,7 @@ impl Exchange {
             State::Head => true,
             State::Discarding(_) => !self.body.is_done(),
             State::Program(program) => !self.body.is_done() && !program.feeding,
-            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(_) | State::Closed => {
+            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(..) | State::Closed => {
                 false
             }
         }
@@ -206,7 +218,8 @@ impl Exchange {
             State::Head => self.read_head(step),
             State::Discarding(_) => self.discard(step),
             State::Program(_) => self.feed(step),
-            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(_) | State::Closed => {}
+            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(..) | State::Closed => {
+            }
         }
     }
 
@@ -429,7 +442,9 @@ impl Exchange {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Sending(sending) if sending.rest.is_some() => self.more(sending, step),
             State::Sending(sending) => self.finish(*sending, step),
-            State::Repeating(server) => self.next(server, true, step),
+            State::Repeating(server, persists) => {
+                self.next(server, if persists { After::Next } else { After::Finish }, step);
+            }
             State::Program(mut program) => {
                 program.unsent = 0;
                 step.out.asks.push(Ask::Wake(Some(program.timeout)));
@@ -449,13 +464,24 @@ impl Exchange {
         if !logged {
             step.access(&mut request, Sent { keep_alive: persists, ..sent });
         }
-        self.next(request.server, persists, step);
+        let after = match persists {
+            true => After::Next,
+            false if request.status.is_error() => After::Linger,
+            false => After::Finish,
+        };
+        self.next(request.server, after, step);
     }
 
     /// Reads the next request, if there may be one.
-    fn next(&mut self, server: usize, persists: bool, step: &mut Step<'_, '_>) {
-        if !persists || self.stopping || self.unreadable {
-            return self.close(step);
+    fn next(&mut self, server: usize, after: After, step: &mut Step<'_, '_>) {
+        if after != After::Next || self.stopping || self.unreadable {
+            let all_read = self.buffer.is_empty() && self.body.is_done() && !self.unreadable;
+            self.close(step);
+            if after == After::Finish && all_read {
+                step.out.asks.pop();
+                step.out.asks.push(Ask::Finish);
+            }
+            return;
         }
         self.busy = None;
         self.conn.keepalives.set(self.conn.keepalives.get() + 1);
@@ -495,7 +521,8 @@ impl Exchange {
                 }
             }
             State::Program(_) => step.out.asks.push(Ask::Wake(Some(HALF_CLOSED))),
-            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(_) | State::Closed => {}
+            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(..) | State::Closed => {
+            }
         }
     }
 
@@ -516,7 +543,7 @@ impl Exchange {
             State::Discarding(mut decision) => {
                 step.access(&mut decision.request, Sent { aborted: true, ..self.received() });
             }
-            State::Head | State::Waiting(_) | State::Part(_) | State::Repeating(_) | State::Closed => {}
+            State::Head | State::Waiting(_) | State::Part(_) | State::Repeating(..) | State::Closed => {}
         }
         step.out.asks.push(Ask::Abort);
     }
@@ -533,7 +560,7 @@ impl Exchange {
             State::Head => self.close(step),
             State::Program(_) => self.program_deadline(step),
             State::Discarding(_) => self.body_lost(BodyFault::TimedOut, step),
-            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(_) => {
+            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(..) => {
                 self.client_gone(step)
             }
             State::Closed => step.out.asks.push(Ask::Abort),

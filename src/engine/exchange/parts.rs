@@ -36,7 +36,7 @@ impl State {
                 let part = &mut **part;
                 Some((&mut part.request, part.filtered.chain()))
             }
-            State::Head | State::Waiting(_) | State::Discarding(_) | State::Repeating(_) | State::Closed => {
+            State::Head | State::Waiting(_) | State::Discarding(_) | State::Repeating(..) | State::Closed => {
                 None
             }
         }

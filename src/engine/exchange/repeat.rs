@@ -19,8 +19,9 @@ impl Exchange {
         let taken = step.worker.repeats.take(&self.buffer[..end], &self.conn, &*step.engine.system);
         let Some(mut repeat) = taken else { return false };
         let (served, most) = (self.conn.keepalives.get(), repeat.max_requests);
+        let persists = repeat.persists;
         // The last answer of a connection says so.
-        if most > 0 && served + 1 >= most {
+        if persists && most > 0 && served + 1 >= most {
             step.worker.repeats.put_back(repeat, &self.conn);
             return false;
         }
@@ -31,7 +32,7 @@ impl Exchange {
         let (bytes, rest) = step.worker.repeats.pieces(&repeat, now);
         let total = bytes.len() as u64 + rest.as_ref().map_or(0, Piece::len);
         let sent =
-            Sent { body: repeat.body, total, keep_alive: true, received: end as u64, ..Sent::default() };
+            Sent { body: repeat.body, total, keep_alive: persists, received: end as u64, ..Sent::default() };
         step.out.pieces.push(Piece::Bytes(bytes));
         step.out.pieces.extend(rest);
         let request = &mut repeat.request;
@@ -42,7 +43,7 @@ impl Exchange {
         step.worker.repeats.put_back(repeat, &self.conn);
         let core = step.engine.policy.servers[server].core();
         step.out.asks.push(Ask::Wake(Some(core.timeout.value_or(TIMEOUT))));
-        self.state = State::Repeating(server);
+        self.state = State::Repeating(server, persists);
         true
     }
 
@@ -62,16 +63,23 @@ impl Exchange {
     /// Keeps the answer to a request whose decision was recorded.
     pub(super) fn keep(&mut self, request: &Request, outgoing: &response::Outgoing, step: &mut Step<'_, '_>) {
         let Some(head) = self.wanted.take() else { return };
-        if !outgoing.connection.persists || !request.record.is_on() || !request.filters.is_empty() {
+        if !request.record.is_on() || !request.filters.is_empty() {
             return;
         }
         let core = step.engine.policy.servers[request.server].core();
+        let max_requests = core.keep_alive_max.value_or(100);
+        // Nor one that ends the connection for another reason than the request's.
+        let last = max_requests > 0 && self.conn.keepalives.get() + 1 >= max_requests;
+        if self.stopping || self.client_eof || last {
+            return;
+        }
         step.worker.repeats.keep(Given {
             head: &head,
             request: Box::new(request.clone()),
             answer: &outgoing.head,
             body: &outgoing.body,
-            max_requests: core.keep_alive_max.value_or(100),
+            persists: outgoing.connection.persists,
+            max_requests,
             conn: &self.conn,
         });
     }
