@@ -476,12 +476,8 @@ impl Exchange {
     fn next(&mut self, server: usize, after: After, step: &mut Step<'_, '_>) {
         if after != After::Next || self.stopping || self.unreadable {
             let all_read = self.buffer.is_empty() && self.body.is_done() && !self.unreadable;
-            self.close(step);
-            if after == After::Finish && all_read {
-                step.out.asks.pop();
-                step.out.asks.push(Ask::Finish);
-            }
-            return;
+            let finished = after == After::Finish && all_read;
+            return self.end(if finished { Ask::Finish } else { Ask::Close }, step);
         }
         self.busy = None;
         self.conn.keepalives.set(self.conn.keepalives.get() + 1);
@@ -503,10 +499,15 @@ impl Exchange {
     }
 
     fn close(&mut self, step: &mut Step<'_, '_>) {
+        self.end(Ask::Close, step);
+    }
+
+    /// The connection is over: [`Ask::Close`] or [`Ask::Finish`].
+    fn end(&mut self, how: Ask, step: &mut Step<'_, '_>) {
         self.busy = None;
         self.state = State::Closed;
         step.out.asks.push(Ask::Wake(None));
-        step.out.asks.push(Ask::Close);
+        step.out.asks.push(how);
     }
 
     fn client_eof(&mut self, step: &mut Step<'_, '_>) {

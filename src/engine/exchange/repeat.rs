@@ -63,7 +63,7 @@ impl Exchange {
     /// Keeps the answer to a request whose decision was recorded.
     pub(super) fn keep(&mut self, request: &Request, outgoing: &response::Outgoing, step: &mut Step<'_, '_>) {
         let Some(head) = self.wanted.take() else { return };
-        if !request.record.is_on() || !request.filters.is_empty() {
+        if !request.record.is_on() {
             return;
         }
         let core = step.engine.policy.servers[request.server].core();
