@@ -214,7 +214,10 @@ impl System for Disk {
         let mut entries = Vec::new();
         for entry in fs::read_dir(path)? {
             let entry = entry?;
-            let is_dir = fs::metadata(entry.path()).is_ok_and(|m| m.is_dir());
+            let is_dir = match entry.file_type()? {
+                kind if kind.is_symlink() => fs::metadata(entry.path()).is_ok_and(|m| m.is_dir()),
+                kind => kind.is_dir(),
+            };
             entries.push(Entry { name: entry.file_name().as_bytes().to_vec(), is_dir });
         }
         entries.sort();

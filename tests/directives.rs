@@ -54,7 +54,7 @@ fn rows() -> Vec<Row> {
     let one_of_each =
         |module: &&lacking::Lacking| !matches!(module.identifier, "php5_module" | "php7_module");
     let lacking = lacking::modules().iter().filter(one_of_each).flat_map(|module| {
-        module.rows.iter().map(|row| Row {
+        module.rows().iter().map(|row| Row {
             module: module.name,
             directive: row.directive,
             state: State::NotYet(row.danger),

@@ -1,18 +1,29 @@
 //! The file that TypesConfig names: a media type a line, and the suffixes that mean it.
 
-use crate::{syntax::words::getword, system::System};
+use crate::{
+    syntax::words::{getword, is_space},
+    system::System,
+};
 use bstr::{BStr, BString, ByteSlice};
 use rustc_hash::FxHashMap;
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+};
 
 /// Longest file that is read, bytes.
 const LIMIT: u64 = 16 * 1024 * 1024;
 
-/// Media types by suffix, the suffix in lower case.
+/// Media types by suffix. The file is read when the server starts, and its lines are when the first
+/// suffix is asked for: there is nothing in them that could be an error, and a server starts sooner.
 #[derive(Clone, Debug, Default)]
 pub struct Types {
-    by_suffix: FxHashMap<BString, Arc<BString>>,
+    text: Vec<u8>,
+    lines: OnceLock<Lines>,
 }
+
+/// Media types by suffix, the suffix in lower case.
+type Lines = FxHashMap<BString, Arc<BString>>;
 
 impl Types {
     /// Reads the file.
@@ -27,34 +38,32 @@ impl Types {
         if !system.stat(path)?.is_file() {
             return Err(io::Error::from_raw_os_error(BAD_DESCRIPTOR));
         }
-        Ok(Types::parse(&system.read(path, LIMIT)?))
+        Ok(Types { text: system.read(path, LIMIT)?, lines: OnceLock::new() })
     }
 
-    /// Reads the text of such a file; a later line outweighs an earlier one.
-    pub fn parse(text: &[u8]) -> Types {
-        let mut types = Types::default();
-        let joined = text.replace(b"\\\n", b"");
-        for line in joined.lines().map(|line| line.trim_ascii()) {
-            if !line.starts_with(b"#") {
-                types.line(line);
-            }
-        }
-        types
+    /// The type of a suffix in lower case, without dot; a later line outweighs an earlier one.
+    pub fn get(&self, suffix: &[u8]) -> Option<&BStr> {
+        let lines = self.lines.get_or_init(|| parse(&self.text));
+        lines.get(BStr::new(suffix)).map(|kind| kind.as_bstr())
     }
+}
 
-    fn line(&mut self, line: &[u8]) {
-        let Some((kind, mut rest)) = getword(line) else { return };
+fn parse(text: &[u8]) -> Lines {
+    let mut lines = Lines::default();
+    let joined = text.replace(b"\\\n", b"");
+    // Most lines of the file that everybody has name a type without a suffix.
+    let tells = |line: &&[u8]| !line.starts_with(b"#") && line.iter().any(|byte| is_space(*byte));
+    for line in joined.lines().map(|line| line.trim_ascii()).filter(tells) {
+        let Some((kind, mut rest)) = getword(line) else { continue };
         let kind = Arc::new(kind.text());
         while let Some((suffix, more)) = getword(rest) {
-            self.by_suffix.insert(suffix.text().to_ascii_lowercase().into(), kind.clone());
+            let mut suffix = suffix.text();
+            suffix.make_ascii_lowercase();
+            lines.insert(suffix, kind.clone());
             rest = more;
         }
     }
-
-    /// The type of a suffix in lower case, without dot.
-    pub fn get(&self, suffix: &[u8]) -> Option<&BStr> {
-        self.by_suffix.get(BStr::new(suffix)).map(|kind| kind.as_bstr())
-    }
+    lines
 }
 
 /// EBADF, which Apache reports for what is no regular file.
@@ -68,7 +77,7 @@ mod tests {
     fn check(suffix: &str, expected: Option<&str>) {
         let text = "text/html html\ntext/plain\ttxt  TXT2\n#x y\n  \ntext/lead lead\n  text/sp sp\ntext/dup txt\n\
                     image/x a#b\ntext/none\ntexthtml bad\ntext/x; charset=q  cs\n";
-        let types = Types::parse(text.as_bytes());
+        let types = Types { text: text.into(), ..Types::default() };
         assert_eq!(types.get(suffix.as_bytes()).map(|kind| kind.to_string()), expected.map(str::to_owned));
     }
 

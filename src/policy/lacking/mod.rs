@@ -14,18 +14,15 @@ use super::{
 };
 pub use danger::Danger;
 pub(super) use refusal::Findings;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// Identifier, source file, name, handlers, words behind `Require`.
 const MODULES: &str = include_str!("modules.tsv");
 
-/// Module, name, shape, scope, danger, usage.
+/// Module, name, shape, scope, danger, usage; sorted by module.
 const DIRECTIVES: &str = include_str!("directives.tsv");
 
-static TABLE: LazyLock<Vec<Lacking>> = LazyLock::new(|| {
-    let rows: Vec<(&str, Row)> = lines(DIRECTIVES).filter_map(row).collect();
-    lines(MODULES).filter_map(|line| module(line, &rows)).collect()
-});
+static TABLE: LazyLock<Vec<Lacking>> = LazyLock::new(|| lines(MODULES).filter_map(module).collect());
 
 /// A module that rachis does not have.
 #[derive(Debug)]
@@ -36,8 +33,8 @@ pub struct Lacking {
     pub identifier: &'static str,
     /// Source file, as `<IfModule>` names it.
     pub source: &'static str,
-    /// Its directives.
-    pub rows: Vec<Row>,
+    /// Its directives, read when the first of them is asked for: a server starts sooner.
+    rows: OnceLock<Vec<Row>>,
     /// Names of its handlers; a `*` stands for any characters.
     handlers: Vec<&'static str>,
     /// Words that it adds to `Require`.
@@ -54,9 +51,14 @@ pub struct Row {
 }
 
 impl Lacking {
+    /// Its directives.
+    pub fn rows(&self) -> &[Row] {
+        self.rows.get_or_init(|| rows_of(self.name))
+    }
+
     /// The row of a name; sections begin with `<`, letter case does not count.
     pub fn row(&self, name: &[u8]) -> Option<&Row> {
-        self.rows.iter().find(|row| row.directive.name.as_bytes().eq_ignore_ascii_case(name))
+        self.rows().iter().find(|row| row.directive.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
     /// Whether it would answer the requests that have this handler.
@@ -87,19 +89,25 @@ fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.lines().filter(|line| !line.starts_with('#'))
 }
 
-fn module(line: &'static str, rows: &[(&str, Row)]) -> Option<Lacking> {
+fn module(line: &'static str) -> Option<Lacking> {
     let [identifier, source, name, handlers, providers] = fields(line)?;
     let words = |text: &'static str| text.split(' ').filter(|word| *word != "-").collect();
-    let rows = rows.iter().filter(|(module, _)| *module == name).map(|(_, row)| *row).collect();
-    Some(Lacking { name, identifier, source, rows, handlers: words(handlers), providers: words(providers) })
+    let (handlers, providers) = (words(handlers), words(providers));
+    Some(Lacking { name, identifier, source, rows: OnceLock::new(), handlers, providers })
 }
 
-fn row(line: &'static str) -> Option<(&'static str, Row)> {
-    let [module, name, shape_word, scope_words, danger, usage] = fields(line)?;
+/// The rows of a module, which stand together.
+fn rows_of(module: &str) -> Vec<Row> {
+    let its = |line: &&str| line.strip_prefix(module).is_some_and(|rest| rest.starts_with('\t'));
+    lines(DIRECTIVES).skip_while(|line| !its(line)).take_while(its).filter_map(row).collect()
+}
+
+fn row(line: &'static str) -> Option<Row> {
+    let [_module, name, shape_word, scope_words, danger, usage] = fields(line)?;
     let apply = if name.starts_with('<') { section } else { nothing };
     let (shape, scope) = (shape(shape_word)?, scope(scope_words)?);
     let directive = Directive { name, shape, scope, usage, doc: "", apply };
-    Some((module, Row { directive, danger: Danger::read(danger)? }))
+    Some(Row { directive, danger: Danger::read(danger)? })
 }
 
 fn fields<const N: usize>(line: &'static str) -> Option<[&'static str; N]> {
@@ -166,8 +174,8 @@ mod tests {
     #[test]
     fn every_line_is_understood() {
         assert_eq!(modules().len(), lines(MODULES).count());
-        let php = module_named(b"php_module").map_or(0, |module| module.rows.len());
-        let rows: usize = modules().iter().map(|module| module.rows.len()).sum();
+        let php = module_named(b"php_module").map_or(0, |module| module.rows().len());
+        let rows: usize = modules().iter().map(|module| module.rows().len()).sum();
         assert_eq!(rows - 2 * php, lines(DIRECTIVES).count());
     }
 

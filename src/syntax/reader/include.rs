@@ -11,7 +11,7 @@ use crate::{
         Node,
         line::{Lines, MAIN_LIMIT},
     },
-    system::{Kind, path},
+    system::{Entry, Kind, path},
 };
 
 /// How deep files may include one another.
@@ -95,6 +95,11 @@ impl Reader<'_> {
     /// A path without wildcards: a file, or a directory with all files below it.
     fn include_path(&mut self, job: Job<'_>, target: &[u8], depth: u32) {
         let is_dir = self.system.stat(path(target)).is_ok_and(|stat| stat.is_dir());
+        self.include_known(job, target, is_dir, depth);
+    }
+
+    /// The same, of what is known to be a directory or not to be one.
+    fn include_known(&mut self, job: Job<'_>, target: &[u8], is_dir: bool, depth: u32) {
         if !is_dir {
             return self.include_file(job, target);
         }
@@ -110,7 +115,7 @@ impl Reader<'_> {
             Err(error) => return self.no_directory(job, target, &error),
         };
         for entry in entries {
-            self.include_path(job, &joined(target, &entry.name), depth + 1);
+            self.include_known(job, &joined(target, &entry.name), entry.is_dir, depth + 1);
             if self.aborted {
                 break;
             }
@@ -155,7 +160,7 @@ impl Reader<'_> {
         };
         let whole = !pattern.contains(&b'/');
         let found = entries.into_iter().filter(|e| (whole || e.is_dir) && fnmatch(first, &e.name));
-        let found: Vec<Vec<u8>> = found.map(|entry| joined(dir, &entry.name)).collect();
+        let found: Vec<Entry> = found.collect();
         if found.is_empty() && !job.optional {
             let text = format!(
                 "Include/IncludeOptional: No matches for the wildcard '{}' in '{}', failing",
@@ -164,9 +169,10 @@ impl Reader<'_> {
             );
             return self.include_error(job, "RX0044", "the wildcard matches nothing", &text);
         }
-        for target in found {
+        for entry in found {
+            let target = joined(dir, &entry.name);
             match whole {
-                true => self.include_path(job, &target, 0),
+                true => self.include_known(job, &target, entry.is_dir, 0),
                 false => self.include_wildcard(job, &target, rest),
             }
             if self.aborted {
