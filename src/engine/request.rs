@@ -54,7 +54,11 @@ impl Lookups {
     /// Takes in what was asked for.
     pub fn learn(&mut self, found: Found) {
         match found {
-            Found::Name(address, name) => drop(self.names.insert(address, name)),
+            Found::Name(address, name) => {
+                // Names of hosts are in lower case everywhere, in REMOTE_HOST too.
+                let name = name.map(|name| BString::from(name.to_ascii_lowercase()));
+                self.names.insert(address, name);
+            }
             Found::Addresses(name, addresses) => drop(self.addresses.insert(name, addresses)),
             Found::Password(check, holds) => {
                 if self.passwords.len() >= Self::PASSWORDS {

@@ -69,7 +69,7 @@ pub fn host_name(cx: &Cx<'_>) -> Result<Option<BString>, Pending> {
     let name = match cx.req.conn.lookups.borrow().names.get(&client) {
         None => return Err(Pending::NameOf(client)),
         Some(None) => return Ok(None),
-        Some(Some(name)) => BString::from(name.to_ascii_lowercase()),
+        Some(Some(name)) => name.clone(),
     };
     let known = addresses(cx, &name)?;
     Ok(known.iter().any(|found| found.to_canonical() == client).then_some(name))

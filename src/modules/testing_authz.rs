@@ -65,9 +65,14 @@ impl Server {
 
     /// Status and log of a request.
     pub fn ask(&mut self, method: &str, url: &str) -> (u16, Vec<String>) {
+        self.ask_from("127.0.0.1", method, url)
+    }
+
+    /// The same for a client at another address, whose name server says that it is localhost too.
+    pub fn ask_from(&mut self, client: &str, method: &str, url: &str) -> (u16, Vec<String>) {
         let (engine, worker) = (&self.engine, &mut self.worker);
         let conn = Connection {
-            client: "127.0.0.1:4000".parse().expect("an address"),
+            client: format!("{client}:4000").parse().expect("an address"),
             local: "127.0.0.1:80".parse().expect("an address"),
             id: 1,
             keepalives: Cell::new(0),

@@ -65,6 +65,11 @@ impl Admission {
         self.waiting.push_front(connection);
     }
 
+    /// Whether a connection waits.
+    pub fn is_waited_for(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// The connection whose turn it is, if there is room.
     pub fn next(&mut self, running: usize) -> Option<Key> {
         if running < self.most { self.waiting.pop_front() } else { None }

@@ -2,6 +2,7 @@
 //! always reaped.
 
 use super::{
+    pace::Start,
     pidfd::ExitWatch,
     slab::Key,
     spawn::{Child, Started},
@@ -18,7 +19,7 @@ use nix::{
 use std::{
     collections::VecDeque,
     io::{self, Read, Write},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a program that was told to end may take until it is made to.
@@ -96,6 +97,8 @@ pub struct Program {
     pub timer: Timer,
     /// How far its ending has come.
     pub stage: Stage,
+    /// Its start, until it has said something.
+    pub start: Option<Start>,
     child: Child,
     watch: Option<ExitWatch>,
     input: Input,
@@ -119,6 +122,7 @@ impl Program {
             owner: Some(owner),
             timer: Timer::default(),
             stage: Stage::Wanted,
+            start: None,
             watch,
             child,
             input: Input { pipe: stdin, ready: true, ..Input::default() },
@@ -188,6 +192,12 @@ impl Program {
     /// Whether it was reaped.
     pub fn is_reaped(&self) -> bool {
         self.exit.is_some()
+    }
+
+    /// Whether it has said nothing yet, and may be computing.
+    pub fn is_starting(&mut self, now: Instant) -> bool {
+        let process = self.child.id().as_raw();
+        self.exit.is_none() && self.start.as_mut().is_some_and(|start| start.is_busy(process, now))
     }
 
     /// Whether all there is to hear of it was heard.

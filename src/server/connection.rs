@@ -307,6 +307,10 @@ impl Conn {
         let mut buffer = mem::take(&mut tools.scratch);
         let heard = program.next(&mut buffer, wanted, &tools.registry, key);
         let over = program.is_over();
+        let spoke = matches!(heard, Some(Heard::Output(_) | Heard::OutputClosed | Heard::Exit(_)));
+        if let Some(start) = program.start.take_if(|_| spoke) {
+            tools.pace.spoke(start, tools.now);
+        }
         match heard {
             Some(Heard::Output(count)) => {
                 self.feed(Input::Child(buffer.get(..count).unwrap_or_default()), tools);
@@ -432,10 +436,14 @@ impl Conn {
         true
     }
 
-    /// Starts the program that waits; false if there may not be another process as long as those
-    /// that run do.
+    /// Starts the program that waits; false if it is not its time, or if there may not be another
+    /// process as long as those that run do.
     fn try_start(&mut self, tools: &mut Tools) -> Result<bool, Failure> {
         let Some(waiting) = self.waiting.take() else { return Ok(true) };
+        if self.programs.is_empty() && tools.is_held(&waiting.cgi.program) {
+            self.waiting = Some(waiting);
+            return Ok(false);
+        }
         let started = match tools.spawner.start(&waiting.cgi, waiting.input) {
             Ok(started) => started,
             Err((_, error))
@@ -448,7 +456,7 @@ impl Conn {
             }
             Err(failure) => return Err(failure),
         };
-        let Waiting { fed, closed, .. } = *waiting;
+        let Waiting { cgi, fed, closed, .. } = *waiting;
         let mut program = Program::new(started, self.key);
         if !fed.is_empty() {
             program.feed(fed);
@@ -458,6 +466,8 @@ impl Conn {
         }
         let full = || ("fork", io::Error::from(io::ErrorKind::OutOfMemory));
         let key = tools.programs.reserve().ok_or_else(full)?;
+        let beside = tools.programs.values().filter(|other| other.start.is_some()).count() + 1;
+        program.start = Some(tools.pace.started(cgi.program, key, beside, tools.now));
         tools.adopt(key, program).map_err(|error| ("fork", error))?;
         self.programs.push(key);
         Ok(true)

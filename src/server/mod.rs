@@ -15,6 +15,7 @@ pub mod host;
 mod listen;
 mod log;
 mod outbox;
+mod pace;
 mod pidfd;
 mod piped;
 mod process;

@@ -108,6 +108,11 @@ impl<T> Slab<T> {
         self.slots.len() - self.free.len()
     }
 
+    /// The things in it.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| slot.value.as_ref())
+    }
+
     /// Whether none is in use.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

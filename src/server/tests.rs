@@ -352,6 +352,32 @@ fn no_descriptor_and_no_zombie_is_left_behind() {
     wait_for("programs are reaped", || zombies() == 0);
 }
 
+/// Such programs start one after another; see `pace`.
+#[test]
+fn programs_that_compute_are_all_answered() {
+    let site = Site::start();
+    site.script(
+        "count",
+        "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo Content-Type: text/plain; echo; echo $i",
+    );
+    site.script("quick", "echo Content-Type: text/plain; echo; echo quick");
+    // The first run shows what kind of program it is.
+    assert!(site.get("/run/count").contains("20000\n"));
+    let mut streams: Vec<TcpStream> = (0..24).map(|_| site.connect()).collect();
+    for (n, stream) in streams.iter_mut().enumerate() {
+        let name = if n % 6 == 5 { "quick" } else { "count" };
+        write!(stream, "GET /run/{name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    }
+    // One that leaves while it waits holds up nobody.
+    drop(streams.remove(20));
+    for (n, mut stream) in streams.into_iter().enumerate() {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let n = if n >= 20 { n + 1 } else { n };
+        assert!(answer.contains(if n % 6 == 5 { "quick\n" } else { "20000\n" }), "{answer}");
+    }
+}
+
 #[test]
 fn a_stop_ends_programs_and_removes_the_pid_file() {
     let mut site = Site::start();

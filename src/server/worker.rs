@@ -8,12 +8,14 @@ use super::{
     connection::Conn,
     listen::Listener,
     log::Logs,
+    pace::{self, Pace},
     resolve::Resolver,
     slab::{Key, Slab},
     spawn::Spawner,
     timer::{Look, Timers},
 };
 use crate::engine::{Connection, Engine, Found, Scoreboard, Worker, exchange::Output};
+use bstr::BString;
 use mio::{Events, Interest, Poll, Registry, Token, Waker, net::TcpStream};
 use nix::sys::signal::Signal;
 use std::{
@@ -168,8 +170,12 @@ pub struct Tools {
     pub again: Vec<Key>,
     /// Starts programs.
     pub spawner: Spawner,
-    /// Says when.
+    /// Says how many of them.
     pub admission: Admission,
+    /// Says when.
+    pub pace: Pace,
+    /// Slow programs that may start at a time.
+    slow_starts: usize,
     /// Looks up names.
     pub resolver: Resolver,
     /// The way back to this worker.
@@ -192,6 +198,11 @@ impl Tools {
             self.set_program_timer(key, ASK_AGAIN);
         }
         registered
+    }
+
+    /// Whether a program has to wait for others that are starting.
+    pub fn is_held(&mut self, program: &BString) -> bool {
+        self.pace.holds(program, self.slow_starts, &mut self.programs, self.now)
     }
 
     /// Sets a program's timer; one without an exit event is asked more often.
@@ -266,6 +277,8 @@ impl EventLoop {
             again: Vec::new(),
             spawner: Spawner::new()?,
             admission: Admission::new(&config.engine.policy, posts.len()),
+            pace: Pace::default(),
+            slow_starts: pace::at_a_time(posts.len()),
             resolver,
             post: posts.get(id).cloned().ok_or(io::ErrorKind::InvalidInput)?,
             now: Instant::now(),
@@ -322,7 +335,8 @@ impl EventLoop {
         }
         let now = Instant::now();
         let timers = self.tools.timers.next(now);
-        timers.into_iter().chain(self.acceptor.timeout(now)).min()
+        let pace = self.tools.pace.timeout().filter(|_| self.tools.admission.is_waited_for());
+        timers.into_iter().chain(self.acceptor.timeout(now)).chain(pace).min()
     }
 
     fn event(&mut self, event: &mio::event::Event) {

@@ -46,7 +46,7 @@ fn client_name(cx: &mut Cx<'_>) -> Verdict {
     let name = match known {
         None => return Verdict::Wait(Pending::NameOf(ip)),
         Some(None) => return Verdict::Declined,
-        Some(Some(name)) => BString::from(name.to_ascii_lowercase()),
+        Some(Some(name)) => name,
     };
     if wanted == Lookups::Double {
         let addresses = cx.req.conn.lookups.borrow().addresses.get(&name).cloned();

@@ -3,6 +3,7 @@
 
 mod configuration;
 mod handler;
+mod lookups;
 mod walks;
 
 use crate::{
