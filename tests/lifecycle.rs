@@ -215,6 +215,61 @@ fn site_ended(pid: u32) -> bool {
     }
 }
 
+/// Two directories change places under load; whoever made the change sees it in the next answer, on a
+/// connection that is kept, although requests share looks at the file system.
+#[test]
+fn a_change_is_seen_by_whoever_made_it_whatever_others_ask() {
+    let mut site = Site::new(Kind::Rachis).expect("an empty site");
+    site.write("htdocs/d/a", b"0", 0o644).expect("a file");
+    site.write("htdocs/e/a", b"1", 0o644).expect("a file");
+    let conf = "MaxKeepAliveRequests 0\n<Directory />\nRequire all granted\n</Directory>\n";
+    site.configure(&site.fill(conf), &[]).expect("a configuration");
+    site.start().expect("the server starts");
+    // Answers about files that were changed a moment ago are not given again at all.
+    thread::sleep(Duration::from_millis(2200));
+    let [d, e, aside] = ["htdocs/d", "htdocs/e", "htdocs/aside"].map(|name| site.root().join(name));
+    let ask = |stream: &mut TcpStream| {
+        stream.write_all(b"GET /d/a HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a request");
+    };
+    let hear = |stream: &mut TcpStream| {
+        let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+        // A moment without `d` is a 404.
+        let ends: [&[u8]; 3] = [b"\r\n\r\n0", b"\r\n\r\n1", b"</html>\n"];
+        while !ends.iter().any(|end| answer.ends_with(end)) {
+            let count = stream.read(&mut buffer).expect("an answer");
+            assert_ne!(count, 0, "the connection was closed");
+            answer.extend_from_slice(&buffer[..count]);
+        }
+        answer.last().copied()
+    };
+    let over = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut streams: Vec<TcpStream> = (0..8).map(|_| connect(&site)).collect();
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    streams.iter_mut().for_each(ask);
+                    streams.iter_mut().for_each(|stream| assert!(hear(stream).is_some()));
+                }
+            });
+        }
+        let mut own = connect(&site);
+        let seen: Vec<Option<u8>> = (0..400)
+            .map(|_| {
+                fs::rename(&d, &aside).expect("renamed");
+                fs::rename(&e, &d).expect("renamed");
+                fs::rename(&aside, &e).expect("renamed");
+                ask(&mut own);
+                hear(&mut own)
+            })
+            .collect();
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        let expected: Vec<Option<u8>> =
+            (0..400).map(|n| Some(if n % 2 == 0 { b'1' } else { b'0' })).collect();
+        assert_eq!(seen, expected);
+    });
+}
+
 #[test]
 fn a_hundred_idle_connections_do_not_keep_others_waiting() {
     let site = site(&[]);

@@ -254,6 +254,38 @@ fn an_answer_that_is_given_again_costs_one_look_at_the_file() {
     }
 }
 
+/// How often the system is asked for the first and for a second head that came in one piece, in the
+/// event loop's turn of this number.
+fn looks(site: &mut Site, turn: u64, waited: bool) -> [usize; 2] {
+    let (client, local) = ("127.0.0.1:50000".parse().expect("one"), "127.0.0.1:8080".parse().expect("one"));
+    let lookups = RefCell::new(Lookups::default());
+    let conn = Connection { client, local, id: 1, keepalives: Cell::new(0), lookups };
+    let mut out = Output::default();
+    let mut exchange = Some(Exchange::new(conn, &site.engine, &mut out));
+    let two = HEAD.repeat(2);
+    site.worker.arrived(turn, waited);
+    [Input::Client(two.as_bytes()), Input::Drained].map(|input| {
+        let before = site.system.calls.load(Relaxed);
+        let taken = exchange.take().expect("it goes on");
+        exchange = Some(taken.on(input, &site.engine, &mut site.worker, &mut out));
+        site.worker.arrived(turn, false);
+        site.system.calls.load(Relaxed) - before
+    })
+}
+
+/// A request whose first bytes were there when the turn began is older than any look in it; of what stands
+/// behind it in the buffer, nobody knows.
+#[test]
+fn the_requests_of_one_turn_share_one_look() {
+    let mut site = Site::new("");
+    site.settle(HEAD);
+    assert_eq!(looks(&mut site, 1, true), [1, 1]);
+    assert_eq!(looks(&mut site, 1, true), [0, 1]);
+    assert_eq!(looks(&mut site, 1, false), [1, 1]);
+    assert_eq!(looks(&mut site, 2, true), [1, 1]);
+    assert_eq!(looks(&mut site, 2, true), [0, 1]);
+}
+
 /// The bytes of the answer, the queue that they stand in, and the two of what the event loop is asked.
 #[test]
 fn an_answer_that_is_given_again_allocates_next_to_nothing() {

@@ -5,6 +5,11 @@
 //! asked again each time. Whatever else a decision may depend on (the time, a file's content, names of
 //! hosts, a module's memory) ends the recording: [`super::Cx::once`], and [`super::Cx::system`] by itself.
 //! An answer is kept once its head came twice.
+//!
+//! What was asked of the file system is the answer to every request that had begun to arrive by then: a
+//! change that a client makes before it sends a request is older than the request's first byte, and so older
+//! than a look that came after it. So the requests whose bytes were all there when a turn of the event loop
+//! began share one look ([`super::Worker::arrived`]).
 
 use super::{
     exchange::Piece,
@@ -38,6 +43,9 @@ const MOST: usize = 512;
 
 /// Most things of the file system that one answer may depend on.
 const MOST_SEEN: usize = 16;
+
+/// No turn has this number.
+const NEVER: u64 = u64::MAX;
 
 /// How many heads are remembered as having come once.
 const ONCE: usize = 1024;
@@ -115,6 +123,8 @@ impl Record {
 pub struct Repeat {
     key: Key,
     seen: Vec<Seen>,
+    /// The turn in which all of that was seen to hold.
+    turn: u64,
     /// The request that was answered, for the logs.
     pub request: Box<Request>,
     /// The answer's head, with a short body behind it.
@@ -157,15 +167,21 @@ impl Repeats {
     }
 
     /// The answer to this head, out of the store for as long as it is being given, if nothing has changed.
-    pub fn take(&mut self, head: &[u8], conn: &Connection, system: &dyn System) -> Option<Box<Repeat>> {
+    pub fn take(&mut self, asked: &Asked<'_>, system: &dyn System) -> Option<Box<Repeat>> {
         if self.answers.is_empty() {
             return None;
         }
-        let hash = hash(head, conn);
-        let repeat = self.answers.remove(&hash)?;
+        let Asked { head, conn, turn, waited } = *asked;
+        let mut repeat = self.answers.remove(&hash(head, conn))?;
         let Key { head: known, client, local } = &repeat.key;
-        let same = known == head && *client == conn.client.ip() && *local == conn.local;
-        (same && repeat.seen.iter().all(|seen| seen.holds(system))).then_some(repeat)
+        if known != head || *client != conn.client.ip() || *local != conn.local {
+            return None;
+        }
+        if !(waited && repeat.turn == turn) && !repeat.seen.iter().all(|seen| seen.holds(system)) {
+            return None;
+        }
+        repeat.turn = turn;
+        Some(repeat)
     }
 
     /// Puts an answer back that [`Repeats::take`] gave.
@@ -204,7 +220,9 @@ impl Repeats {
         }
         let key = Key { head: head.to_vec(), client: conn.client.ip(), local: conn.local };
         let hash = hash(head, conn);
-        let repeat = Repeat { key, seen, request, bytes, date, rest, body: *len, persists, max_requests };
+        let turn = NEVER;
+        let repeat =
+            Repeat { key, seen, turn, request, bytes, date, rest, body: *len, persists, max_requests };
         self.answers.insert(hash, Box::new(repeat));
     }
 
@@ -220,6 +238,19 @@ impl Repeats {
         bytes[repeat.date..repeat.date + date::LEN].copy_from_slice(&self.text);
         (bytes, repeat.rest.clone())
     }
+}
+
+/// A request's head that has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The head.
+    pub head: &'a [u8],
+    /// The connection.
+    pub conn: &'a Connection,
+    /// Number of the event loop's turn.
+    pub turn: u64,
+    /// Whether its first bytes were there when the turn began.
+    pub waited: bool,
 }
 
 /// An answer that was given.

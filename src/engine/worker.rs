@@ -52,10 +52,20 @@ pub struct Worker {
     pub number: usize,
     /// Answers that may be given again.
     pub(super) repeats: Repeats,
+    /// Number of the event loop's turn.
+    pub(super) turn: u64,
+    /// Whether the next head began to arrive before the turn did.
+    pub(super) waited: bool,
     slots: FxHashMap<TypeId, Box<dyn Any>>,
 }
 
 impl Worker {
+    /// What is told to an exchange next was read from the client in the event loop's turn of this number;
+    /// `waited`: its first bytes were there when the turn began, and nothing of them was read since.
+    pub fn arrived(&mut self, turn: u64, waited: bool) {
+        (self.turn, self.waited) = (turn, waited);
+    }
+
     /// A worker that knows nothing yet, and is alone.
     pub fn new(policy: &Policy) -> Self {
         Worker::among(policy, Scoreboard::new(1, SystemTime::UNIX_EPOCH), 0)
@@ -80,6 +90,8 @@ impl Worker {
             scoreboard,
             number,
             repeats: Repeats::default(),
+            turn: 0,
+            waited: false,
             slots: FxHashMap::default(),
         }
     }

@@ -71,6 +71,10 @@ pub struct Conn {
     /// The client has sent nothing yet.
     fresh: bool,
     readable: bool,
+    /// The turn that began when there was something to read.
+    announced: u64,
+    /// The turn of the last attempt to read.
+    read: u64,
     writable: bool,
     /// The client shut its side; there may still be bytes before that.
     hung_up: bool,
@@ -107,6 +111,8 @@ impl Conn {
             phase: Phase::Open,
             fresh: true,
             readable: false,
+            announced: 0,
+            read: 0,
             // A new socket's buffer is empty, and if not the first call says so.
             writable: true,
             hung_up: false,
@@ -132,6 +138,9 @@ impl Conn {
     /// Takes note of an event of its socket, and goes on.
     pub fn event(&mut self, event: &mio::event::Event, tools: &mut Tools) {
         self.readable |= event.is_readable();
+        if event.is_readable() {
+            self.announced = tools.turn;
+        }
         self.writable |= event.is_writable();
         self.hung_up |= event.is_read_closed();
         let both = event.is_read_closed() && event.is_write_closed();
@@ -277,6 +286,8 @@ impl Conn {
         if !self.readable || self.eof || !wanted || self.phase != Phase::Open {
             return false;
         }
+        // What is read first in a turn that it was announced for was there when the turn began.
+        let waited = mem::replace(&mut self.read, tools.turn) != tools.turn && self.announced == tools.turn;
         let mut buffer = mem::take(&mut tools.scratch);
         match self.socket.read(&mut buffer) {
             Ok(0) => {
@@ -289,7 +300,9 @@ impl Conn {
                 self.wake(self.patience, tools);
                 // Less than asked for: there was no more, and news will come as an event.
                 self.readable = count == buffer.len() || self.hung_up;
+                self.generation.worker.borrow_mut().arrived(tools.turn, waited);
                 self.feed(Input::Client(buffer.get(..count).unwrap_or_default()), tools);
+                self.generation.worker.borrow_mut().arrived(tools.turn, false);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -182,6 +182,8 @@ pub struct Tools {
     pub post: Post,
     /// When this turn began.
     pub now: Instant,
+    /// Its number.
+    pub turn: u64,
 }
 
 impl Tools {
@@ -282,6 +284,7 @@ impl EventLoop {
             resolver,
             post: posts.get(id).cloned().ok_or(io::ErrorKind::InvalidInput)?,
             now: Instant::now(),
+            turn: 0,
         };
         let acceptor = Acceptor::new(&config.listeners, &tools.registry, listener_token)?;
         let current = Generation::new(config, &scoreboard, id);
@@ -310,6 +313,7 @@ impl EventLoop {
         while !self.is_over() {
             let waited = self.poll.poll(&mut events, self.timeout());
             self.tools.now = Instant::now();
+            self.tools.turn += 1;
             if waited.is_err() {
                 // EINTR, and nothing else once the poll exists.
                 continue;

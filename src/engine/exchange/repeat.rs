@@ -2,7 +2,7 @@
 
 use super::{Ask, Exchange, Head, Piece, Request, Sent, State, Step, TIMEOUT, response};
 use crate::{
-    engine::repeats::{Given, LONGEST_HEAD},
+    engine::repeats::{Asked, Given, LONGEST_HEAD},
     http::{Method, request::Framing},
     policy::SaidExt,
 };
@@ -16,7 +16,10 @@ impl Exchange {
         }
         let within = &self.buffer[..self.buffer.len().min(LONGEST_HEAD)];
         let Some(end) = within.find(b"\r\n\r\n").map(|at| at + 4) else { return false };
-        let taken = step.worker.repeats.take(&self.buffer[..end], &self.conn, &*step.engine.system);
+        // What stands behind this head in the buffer may have come later.
+        let waited = std::mem::take(&mut step.worker.waited);
+        let asked = Asked { head: &self.buffer[..end], conn: &self.conn, turn: step.worker.turn, waited };
+        let taken = step.worker.repeats.take(&asked, &*step.engine.system);
         let Some(mut repeat) = taken else { return false };
         let (served, most) = (self.conn.keepalives.get(), repeat.max_requests);
         let persists = repeat.persists;
