@@ -340,8 +340,11 @@ static int meter(uid_t uid, gid_t gid, char **argv)
 
 int main(int argc, char **argv)
 {
-    if (argc == 4 && strcmp(argv[1], "serve") == 0)
+    if (argc == 4 && strcmp(argv[1], "serve") == 0) {
+        // A client that leaves in the middle of a file ends nothing.
+        signal(SIGPIPE, SIG_IGN);
         serve(atoi(argv[2]), argv[3]);
+    }
     if (argc == 5 && strcmp(argv[1], "spawn") == 0)
         return spawn(atof(argv[2]), atoi(argv[3]), argv[4]);
     if (argc >= 5 && strcmp(argv[1], "meter") == 0)

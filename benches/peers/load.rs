@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::servers::Contender;
-use crate::site::{LARGE, SMALL, Site, say};
+use crate::servers::{APACHE, Contender, HEAVY, RACHIS};
+use crate::site::{LARGE, NESTED, SMALL, Site, say};
 
 /// How long a single request may take, and how much later than planned wrk may end.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One row of work, given to every server alike.
 pub struct Workload {
@@ -24,13 +24,16 @@ pub struct Workload {
     body: usize,
     /// The program under the site's directory, for CGI.
     program: Option<&'static str>,
+    /// Whether it is about `.htaccess` files.
+    htaccess: bool,
 }
 
 /// What is measured, in the order of the tables.
-pub static WORKLOADS: [Workload; 6] = [
+pub static WORKLOADS: [Workload; 7] = [
     fixed("1 KiB file, keep-alive, 64 connections", "/1k.txt", 64, true, SMALL),
     fixed("1 KiB file, a new connection each, 64 at once", "/1k.txt", 64, false, SMALL),
     fixed("10 MiB file, keep-alive, 8 connections", "/10m.txt", 8, true, LARGE),
+    nested(".htaccess in 7 nested directories, keep-alive, 64 connections", NESTED, 64),
     cgi("CGI program in C, 16 connections", "/cgi-bin/hello-c", "cgi-bin/hello-c"),
     cgi("CGI script in sh, 16 connections", "/cgi-bin/hello-sh", "cgi-bin/hello-sh"),
     cgi("CGI script in Python, 16 connections", "/cgi-bin/hello-py", "cgi-bin/hello-py"),
@@ -47,18 +50,33 @@ const fn fixed(
     keep_alive: bool,
     body: usize,
 ) -> Workload {
-    Workload { name, path, connections, keep_alive, body, program: None }
+    Workload { name, path, connections, keep_alive, body, program: None, htaccess: false }
+}
+
+const fn nested(name: &'static str, path: &'static str, connections: u32) -> Workload {
+    Workload { htaccess: true, ..fixed(name, path, connections, true, SMALL) }
 }
 
 const fn cgi(name: &'static str, path: &'static str, program: &'static str) -> Workload {
     let body = "hello\n".len();
-    Workload { name, path, connections: CGI_CONNECTIONS, keep_alive: true, body, program: Some(program) }
+    Workload {
+        name,
+        path,
+        connections: CGI_CONNECTIONS,
+        keep_alive: true,
+        body,
+        program: Some(program),
+        htaccess: false,
+    }
 }
 
 impl Workload {
-    /// nginx does not run CGI programs.
+    /// nginx does not run CGI programs, and `.htaccess` is Apache's.
     pub fn suits(&self, contender: &Contender) -> bool {
-        self.program.is_none() || contender.name != "nginx"
+        match self.htaccess {
+            true => matches!(contender.name, RACHIS | HEAVY | APACHE),
+            false => self.program.is_none() || contender.name != "nginx",
+        }
     }
 }
 
@@ -123,7 +141,8 @@ impl Driver<'_> {
         Ok(Sample { memory: contender.memory(), ..sample(requests, micros, as_micros(cpu), p99)? })
     }
 
-    fn drive(&self, workload: &Workload, contender: &Contender) -> Result<[f64; 4]> {
+    /// Loads a server once: requests, microseconds, failures, and the 99th percentile in microseconds.
+    pub fn drive(&self, workload: &Workload, contender: &Contender) -> Result<[f64; 4]> {
         let seconds = self.seconds;
         let mut command = Command::new(&self.wrk);
         command.args(["-t1", "--latency", "--timeout", "30s"]);

@@ -4,8 +4,10 @@
 //! and round after round, because absolute numbers drift on a shared machine while ratios within one
 //! run hold. What bounds them all, a bare loop of system calls, runs beside them.
 
+mod idle;
 mod load;
 mod machine;
+mod plot;
 mod procs;
 mod servers;
 mod site;
@@ -85,6 +87,11 @@ fn run(options: &Options) -> Result<()> {
         println!("{}", section.render());
         report.sections.push(section);
     }
+    if named(&options.only, idle::TITLE) {
+        report.idle =
+            contenders.iter().filter_map(|one| wait_idle(&driver, one, &mut report.notes)).collect();
+        println!("{}", report.render_idle());
+    }
     drop(contenders);
     println!("{}", report.render_setting());
     match &options.markdown {
@@ -139,6 +146,18 @@ fn play(
     }
     let rows = players.iter().filter_map(|(contender, samples)| Row::median(contender, samples)).collect();
     Section { workload, rows }
+}
+
+/// The idle connections of one server; one that does not hold them becomes a note.
+fn wait_idle(driver: &Driver, contender: &Contender, notes: &mut Vec<String>) -> Option<idle::Idle> {
+    if contender.is_bare() {
+        return None;
+    }
+    eprintln!("{}: {}", idle::TITLE, contender.name);
+    let measured = idle::measure(driver, &WORKLOADS[0], contender);
+    measured
+        .map_err(|message| table::note(notes, format!("{}, {}: {message}", idle::TITLE, contender.name)))
+        .ok()
 }
 
 fn named(words: &[String], name: &str) -> bool {

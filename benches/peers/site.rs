@@ -15,6 +15,9 @@ pub const SMALL: usize = 1024;
 /// Bytes of the large file.
 pub const LARGE: usize = 10 << 20;
 
+/// A small file below seven directories, each with a `.htaccess` file.
+pub const NESTED: &str = "/nested/2/3/4/5/6/7/1k.txt";
+
 /// The configuration that apache2 and rachis share.
 const HTTPD_CONF: &str = include_str!("site/httpd.conf");
 const REPORT_LUA: &str = include_str!("site/report.lua");
@@ -46,11 +49,25 @@ impl Site {
         site.write("report.lua", REPORT_LUA)?;
         site.write("htdocs/1k.txt", "x".repeat(SMALL))?;
         site.write("htdocs/10m.txt", "x".repeat(LARGE))?;
+        site.nest()?;
         site.program("bare", include_str!("bare.c"))?;
         site.program("cgi-bin/hello-c", include_str!("site/hello.c"))?;
         site.script("cgi-bin/hello-sh", include_str!("site/hello.sh"))?;
         site.script("cgi-bin/hello-py", include_str!("site/hello.py"))?;
         Ok(site)
+    }
+
+    fn nest(&self) -> Result<()> {
+        let file = format!("htdocs{NESTED}");
+        let mut directory = PathBuf::from("htdocs");
+        for part in Path::new(&file).parent().into_iter().flat_map(Path::components).skip(1) {
+            directory.push(part);
+            let name = directory.display().to_string();
+            fs::create_dir(self.file(&name)).map_err(say(&name))?;
+            open_to_all(&self.file(&name))?;
+            self.write(&format!("{name}/.htaccess"), "AddDefaultCharset utf-8\nDirectoryIndex start.html\n")?;
+        }
+        self.write(&file, "x".repeat(SMALL))
     }
 
     /// The directory itself.

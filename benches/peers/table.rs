@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::idle::Idle;
 use crate::load::{Sample, Workload};
 use crate::servers::{APACHE, BARE, Contender, HEAVY, RACHIS};
 use crate::site::say;
-use crate::{Result, machine};
+use crate::{Result, idle, machine, plot};
 
 /// What stands between these in the Markdown file is replaced; the rest of it is left alone.
 const BEGIN: &str = "<!-- measured: begin -->";
@@ -44,6 +45,8 @@ pub struct Report {
     pub at_rest: Vec<AtRest>,
     /// One table for each workload.
     pub sections: Vec<Section>,
+    /// Servers with many idle connections.
+    pub idle: Vec<Idle>,
 }
 
 /// A server before its first request.
@@ -137,7 +140,16 @@ impl Report {
         // The option does not exist in this wrk: it prints version and usage, as wanted.
         let wrk = machine::first_line(wrk, &["-v"]);
         let load = machine::load();
-        Report { seconds, rounds, wrk, load, notes: Vec::new(), at_rest: Vec::new(), sections: Vec::new() }
+        Report {
+            seconds,
+            rounds,
+            wrk,
+            load,
+            notes: Vec::new(),
+            at_rest: Vec::new(),
+            sections: Vec::new(),
+            idle: Vec::new(),
+        }
     }
 
     /// Date, machine, versions, the servers at rest, and the notes.
@@ -167,7 +179,40 @@ impl Report {
         text
     }
 
-    /// Writes the results into a Markdown file, in the place of those of an earlier run.
+    /// What many idle connections cost, and whether others notice them.
+    pub fn render_idle(&self) -> String {
+        let mut table = Table::new(&[
+            "server",
+            "KiB a connection",
+            "1 KiB requests/s without them",
+            "beside them",
+            "ratio",
+            "p99 ms beside them",
+        ]);
+        for Idle { name, each, rates: [without, beside], p99 } in &self.idle {
+            table.row(vec![
+                (*name).to_owned(),
+                format!("{:.2}", each / 1024.0),
+                significant(*without),
+                significant(*beside),
+                ratio(*beside, Some(*without)),
+                format!("{p99:.2}"),
+            ]);
+        }
+        format!("### {}\n\n{}", idle::TITLE, table.render())
+    }
+
+    /// The requests per second as a picture.
+    fn draw(&self) -> String {
+        let group = |section: &Section| plot::Group {
+            title: section.workload.name.to_owned(),
+            bars: section.rows.iter().map(|row| (row.name, row.median.rate)).collect(),
+        };
+        plot::draw(&self.sections.iter().map(group).collect::<Vec<_>>(), RACHIS, BARE)
+    }
+
+    /// Writes the results into a Markdown file, in the place of those of an earlier run, and draws a
+    /// picture of them beside it.
     pub fn write_markdown(&self, file: &Path) -> Result<()> {
         let name = file.display().to_string();
         let old = match fs::read_to_string(file) {
@@ -178,16 +223,25 @@ impl Report {
         if let Some(directory) = file.parent() {
             fs::create_dir_all(directory).map_err(say(&name))?;
         }
-        fs::write(file, replaced(&old, &self.render_markdown())).map_err(say(&name))?;
+        let picture = file.with_extension("svg");
+        fs::write(&picture, self.draw()).map_err(say(&picture.display().to_string()))?;
+        let picture = picture.file_name().unwrap_or_default().to_string_lossy();
+        fs::write(file, replaced(&old, &self.render_markdown(&picture))).map_err(say(&name))?;
         println!("written to {name}");
         Ok(())
     }
 
-    fn render_markdown(&self) -> String {
-        let mut text = format!("## Results\n\n{}\n{LEGEND}", self.render_setting());
+    fn render_markdown(&self, picture: &str) -> String {
+        let mut text = format!(
+            "## Results\n\n{}\n![Requests per second of each server]({picture})\n\n{LEGEND}",
+            self.render_setting()
+        );
         for section in &self.sections {
             text += "\n";
             text += &section.render();
+        }
+        if !self.idle.is_empty() {
+            text += &format!("\n{}", self.render_idle());
         }
         text
     }

@@ -177,7 +177,8 @@ impl Repeats {
         if known != head || *client != conn.client.ip() || *local != conn.local {
             return None;
         }
-        if !(waited && repeat.turn == turn) && !repeat.seen.iter().all(|seen| seen.holds(system)) {
+        let known_to_hold = waited && repeat.turn == turn;
+        if !known_to_hold && repeat.seen.iter().any(|seen| !seen.holds(system)) {
             return None;
         }
         repeat.turn = turn;

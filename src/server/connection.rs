@@ -254,7 +254,8 @@ impl Conn {
                 return false;
             }
             self.generation.write_lines();
-            let flushed = self.outbox.flush(&self.socket);
+            let last = self.exchange.as_ref().is_some_and(Exchange::ends_when_written);
+            let flushed = self.outbox.flush(&self.socket, last);
             if self.outbox.take_moved() {
                 self.wake(self.patience, tools);
             }

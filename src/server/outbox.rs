@@ -67,12 +67,13 @@ impl Outbox {
     }
 
     /// Writes as much as the socket takes. A file that ends before its range does is an error of
-    /// the kind `UnexpectedEof`: the client has to see a broken connection.
-    pub fn flush(&mut self, socket: &TcpStream) -> io::Result<Flushed> {
+    /// the kind `UnexpectedEof`: the client has to see a broken connection. If nothing but the end of the
+    /// connection follows (`last`), it may share a packet with what is written here.
+    pub fn flush(&mut self, socket: &TcpStream, last: bool) -> io::Result<Flushed> {
         let mut gone = 0;
         while !self.pieces.is_empty() {
             self.inline_small_files()?;
-            match self.write_some(socket) {
+            match self.write_some(socket, last) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(written) => {
                     self.advance(written);
@@ -90,23 +91,23 @@ impl Outbox {
         Ok(Flushed::All)
     }
 
-    fn write_some(&mut self, socket: &TcpStream) -> io::Result<usize> {
+    fn write_some(&mut self, socket: &TcpStream, last: bool) -> io::Result<usize> {
         match self.pieces.front() {
             Some(Piece::File { file: Opened::File(file), at, len, sendfile }) => {
                 let sent = self.sent as u64;
                 let (at, len) = (at.saturating_add(sent), len.saturating_sub(sent));
                 send_file(socket, file, at, len, *sendfile)
             }
-            _ => self.write_slices(socket),
+            _ => self.write_slices(socket, last),
         }
     }
 
     /// Writes all that is in memory before the next file.
-    fn write_slices(&self, socket: &TcpStream) -> io::Result<usize> {
+    fn write_slices(&self, socket: &TcpStream, last: bool) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let mut count = 0;
         let mut skip = self.sent;
-        let mut more = 0;
+        let mut more = if last { MSG_MORE } else { 0 };
         for piece in &self.pieces {
             let Some(bytes) = in_memory(piece) else {
                 more = MSG_MORE;
@@ -151,7 +152,7 @@ impl Outbox {
     }
 }
 
-/// Tells the kernel that a file follows, so that head and file share packets.
+/// Tells the kernel that a file follows, or the end, so that both share packets.
 #[cfg(target_os = "linux")]
 const MSG_MORE: i32 = nix::libc::MSG_MORE;
 #[cfg(not(target_os = "linux"))]
@@ -203,7 +204,7 @@ mod tests {
         let mut outbox = Outbox::default();
         pieces.into_iter().for_each(|piece| outbox.push(piece));
         let result = loop {
-            match outbox.flush(&socket) {
+            match outbox.flush(&socket, false) {
                 Ok(Flushed::All) => break Ok(()),
                 Ok(_) => std::thread::sleep(std::time::Duration::from_millis(1)),
                 Err(error) => break Err(error),

@@ -11,6 +11,7 @@ mod program;
 mod repeat;
 mod step;
 mod teaching;
+mod wants;
 
 pub use interface::{Ask, Input, Logged, Output, Piece};
 
@@ -183,28 +184,6 @@ impl Exchange {
         self.compose(step);
         self.trace = std::mem::take(&mut step.trace);
         self
-    }
-
-    /// Whether bytes from the client are wanted now.
-    pub fn wants_client(&self) -> bool {
-        match &self.state {
-            State::Head => true,
-            State::Discarding(_) => !self.body.is_done(),
-            State::Program(program) => !self.body.is_done() && !program.feeding,
-            State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(..) | State::Closed => {
-                false
-            }
-        }
-    }
-
-    /// Whether output of the program is wanted now; while it is not, the program waits.
-    pub fn wants_child(&self) -> bool {
-        matches!(&self.state, State::Program(program) if program.unsent < program::UNSENT)
-    }
-
-    /// Whether the connection waits for a first or next request, so that a graceful stop may close it.
-    pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::Head) && self.buffer.is_empty()
     }
 
     /// The connection's addresses.
