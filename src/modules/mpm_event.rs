@@ -55,7 +55,7 @@ pub static MODULE: Module = Module {
             "accepted without effect: connections need no threads";
         "AsyncRequestWorkerFactor" One SERVER async_factor,
             "How many additional connects will be accepted per idle worker thread",
-            "accepted without effect: connections need no threads";
+            "how many connections may be idle, for each that MaxRequestWorkers lets be served; unsaid, 2";
         "GracefulShutdownTimeout" One SERVER graceful_shutdown_timeout,
             "Maximum time in seconds to wait for child processes to complete transactions during shutdown",
             "how long a graceful stop waits, seconds; 0 is for ever";
@@ -156,7 +156,10 @@ fn async_factor(place: &mut Place<'_, '_>, args: &Args<'_>) -> Applied {
     let text = args.text(0);
     let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
     match number {
-        Some(number) if number > 0.0 => Ok(()),
+        Some(number) if number > 0.0 => {
+            place.process().async_factor = Some(Setting::new(number, args.span));
+            Ok(())
+        }
         None if number_and_rest(text).is_none() => {
             Err(Mistake::new("error parsing value").id("RX0605").at(args.at(0), "no number"))
         }

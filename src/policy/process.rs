@@ -19,6 +19,17 @@ pub struct Listen {
     pub host: String,
 }
 
+impl Listen {
+    /// The protocol: as named, or https for port 443 and http for all others.
+    pub fn protocol(&self) -> &[u8] {
+        match &self.protocol {
+            Some(named) => named,
+            None if self.address.port() == 443 => b"https",
+            None => b"http",
+        }
+    }
+}
+
 /// What core, mod_unixd and the mpm say about the process as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct Process {
@@ -28,6 +39,8 @@ pub struct Process {
     pub listen: Vec<Setting<Listen>>,
     /// `ListenBackLog`.
     pub backlog: Said<u32>,
+    /// `AcceptFilter`: protocols, and whether their connections are taken only when data has come.
+    pub accept_filters: Vec<(BString, bool)>,
     /// `PidFile`.
     pub pid_file: Said<BString>,
     /// `User`: a name or `#` and a number.
@@ -46,6 +59,8 @@ pub struct Process {
     pub tokens: Said<Tokens>,
     /// `MaxRequestWorkers`: most connections served at a time.
     pub max_request_workers: Said<u32>,
+    /// `AsyncRequestWorkerFactor`: how many idle connections there may be for each of those.
+    pub async_factor: Said<f64>,
     /// What the event MPM is told of its processes and threads; our workers are event loops.
     pub sizes: Sizes,
     /// `TeachingErrors`.
@@ -76,6 +91,16 @@ pub struct Process {
     pub see_request_tail: bool,
     /// `UseCanonicalPhysicalPort` and friends are per directory; this is `Mutex`, kept as said.
     pub mutexes: Vec<Setting<BString>>,
+}
+
+impl Process {
+    /// Whether connections to this socket are taken only when data has come: unless AcceptFilter says
+    /// `none`, those of http and https are.
+    pub fn waits_for_data(&self, listen: &Listen) -> bool {
+        let protocol = listen.protocol();
+        let said = self.accept_filters.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case(protocol));
+        said.map_or(matches!(protocol, b"http" | b"https"), |(_, waits)| *waits)
+    }
 }
 
 /// Where explanations of requests are given: `TeachingErrors`.

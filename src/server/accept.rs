@@ -33,6 +33,19 @@ pub struct Acceptor {
     full_told: bool,
 }
 
+/// A connection that was accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its socket.
+    pub socket: TcpStream,
+    /// Who is at its other end.
+    pub client: SocketAddr,
+    /// The address that the client reached.
+    pub local: SocketAddr,
+    /// Whether it has sent something already, as a rule.
+    pub spoke: bool,
+}
+
 #[derive(Debug)]
 enum Failure {
     /// No descriptors left.
@@ -46,6 +59,7 @@ struct Socket {
     socket: TcpListener,
     /// `None` for a wildcard: each connection has to be asked.
     local: Option<SocketAddr>,
+    waits_for_data: bool,
     ready: bool,
 }
 
@@ -61,7 +75,7 @@ impl Acceptor {
             let mut socket = listener.duplicate()?;
             registry.register(&mut socket, token(index), Interest::READABLE)?;
             let local = Some(listener.bound).filter(|bound| !bound.ip().is_unspecified());
-            sockets.push(Socket { socket, local, ready: true });
+            sockets.push(Socket { socket, local, waits_for_data: listener.waits_for_data, ready: true });
         }
         Ok(Acceptor { sockets, budget: BATCH, paused: None, failure: None, told: false, full_told: false })
     }
@@ -73,8 +87,8 @@ impl Acceptor {
         }
     }
 
-    /// The next connection with its two addresses; `None`: no more in this turn.
-    pub fn next(&mut self, now: Instant) -> Option<(TcpStream, SocketAddr, SocketAddr)> {
+    /// The next connection; `None`: no more in this turn.
+    pub fn next(&mut self, now: Instant) -> Option<Accepted> {
         if self.paused.is_some_and(|until| now < until) {
             return None;
         }
@@ -84,11 +98,12 @@ impl Acceptor {
                 break;
             }
             match listener.socket.accept() {
-                Ok((stream, client)) => {
+                Ok((socket, client)) => {
                     self.budget -= 1;
                     self.told = false;
-                    let Some(local) = listener.local.or_else(|| stream.local_addr().ok()) else { continue };
-                    return Some((stream, canonical(client), canonical(local)));
+                    let Some(local) = listener.local.or_else(|| socket.local_addr().ok()) else { continue };
+                    let (client, local) = (canonical(client), canonical(local));
+                    return Some(Accepted { socket, client, local, spoke: listener.waits_for_data });
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.ready = false,
                 Err(error) if is_exhaustion(&error) => {

@@ -16,7 +16,7 @@ use crate::engine::{
     Connection as Addresses, Found,
     exchange::{Ask, Exchange, Input, Output},
 };
-use mio::net::TcpStream;
+use mio::{Interest, Token, net::TcpStream};
 use nix::{libc::EAGAIN, sys::signal::Signal};
 use std::{
     io::{self, Read},
@@ -89,7 +89,7 @@ pub struct Conn {
 }
 
 impl Conn {
-    /// For a socket that is registered under `key` already.
+    /// For a socket that is to be registered under `key`; see [`Conn::begin`].
     pub fn new(
         key: Key,
         socket: TcpStream,
@@ -123,6 +123,16 @@ impl Conn {
         };
         conn.perform(tools);
         conn
+    }
+
+    /// Serves what came with the connection (`spoke`), and puts the socket into the poll unless that was all.
+    pub fn begin(&mut self, spoke: bool, token: Token, tools: &mut Tools) {
+        self.readable = spoke;
+        self.drive(tools);
+        let both = Interest::READABLE | Interest::WRITABLE;
+        if !self.is_dead() && tools.registry.register(&mut self.socket, token, both).is_err() {
+            self.abort(tools);
+        }
     }
 
     /// Whether it is to be forgotten.

@@ -22,6 +22,8 @@ pub struct Listener {
     pub asked: SocketAddr,
     /// What it is bound to: the port is never 0.
     pub bound: SocketAddr,
+    /// Whether a connection that is accepted has sent something already, as a rule.
+    pub waits_for_data: bool,
     socket: Arc<Socket>,
 }
 
@@ -30,6 +32,39 @@ impl Listener {
     pub fn duplicate(&self) -> io::Result<mio::net::TcpListener> {
         Ok(mio::net::TcpListener::from_std(self.socket.try_clone()?.into()))
     }
+}
+
+impl Listener {
+    /// Has the system keep connections to itself until they have sent something, as Apache has it do.
+    fn filtered(self, waits_for_data: bool) -> Listener {
+        let set = defer_accept(&self.socket, if waits_for_data { DEFERRED } else { 0 });
+        Listener { waits_for_data: waits_for_data && set.is_ok(), ..self }
+    }
+}
+
+/// Seconds after which the system gives up to wait and hands the connection out: Apache's number.
+const DEFERRED: i32 = 30;
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn defer_accept(socket: &Socket, seconds: i32) -> io::Result<()> {
+    use nix::libc;
+    use std::os::fd::AsRawFd;
+    let length = libc::socklen_t::try_from(size_of_val(&seconds)).unwrap_or(0);
+    let value = (&raw const seconds).cast();
+    // SAFETY: the descriptor is open as long as the socket lives, and the value is an int of that length.
+    match unsafe {
+        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, value, length)
+    } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// There is no such thing here.
+#[cfg(not(target_os = "linux"))]
+fn defer_accept(_socket: &Socket, _seconds: i32) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Opens all sockets that `Listen` asks for. Those of `kept` that are asked for again are taken
@@ -69,10 +104,10 @@ fn open_one(
     let mut failures = Vec::new();
     for address in candidates(asked) {
         if let Some(known) = kept.iter().find(|known| known.asked == address) {
-            return Ok(Listener::clone(known));
+            return Ok(Listener::clone(known).filtered(process.waits_for_data(asked)));
         }
         match bind(address, process) {
-            Ok(listener) => return Ok(listener),
+            Ok(listener) => return Ok(listener.filtered(process.waits_for_data(asked))),
             Err(error) => failures.push((address, error)),
         }
     }
@@ -112,7 +147,7 @@ fn bind(address: SocketAddr, process: &Process) -> io::Result<Listener> {
     let backlog = process.backlog.value_or(BACKLOG).clamp(1, i32::MAX as u32);
     socket.listen(backlog as i32)?;
     let bound = socket.local_addr()?.as_socket().unwrap_or(address);
-    Ok(Listener { asked: address, bound, socket: Arc::new(socket) })
+    Ok(Listener { asked: address, bound, waits_for_data: false, socket: Arc::new(socket) })
 }
 
 fn make_sock_line(address: SocketAddr, error: &io::Error) -> String {
@@ -139,6 +174,34 @@ mod tests {
             error.lines,
             ["no listening sockets available, shutting down", "AH00015: Unable to open logs"]
         );
+    }
+
+    /// Whether a client that says nothing is handed out, and one that has said something is.
+    #[track_caller]
+    fn check_filter(filters: &[(&str, bool)], expected: [bool; 2]) {
+        let filters = filters.iter().map(|&(protocol, waits)| (protocol.into(), waits)).collect();
+        let process = Process { accept_filters: filters, ..process(&[("127.0.0.1:0", "127.0.0.1")]) };
+        let listener = open(&process, &[]).unwrap().remove(0);
+        let accepting = listener.duplicate().unwrap();
+        let mut client = std::net::TcpStream::connect(listener.bound).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let silent = accepting.accept().is_ok();
+        io::Write::write_all(&mut client, b"GET").unwrap();
+        let accepted = (0..500).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            accepting.accept().is_ok()
+        });
+        assert_eq!([silent, silent || accepted], expected);
+    }
+
+    // The manual, AcceptFilter.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn connections_without_data_are_left_to_the_system() {
+        check_filter(&[], [false, true]);
+        check_filter(&[("http", false)], [true, true]);
+        check_filter(&[("HTTP", false), ("http", true)], [false, true]);
+        check_filter(&[("https", false)], [false, true]);
     }
 
     #[test]

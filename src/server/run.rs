@@ -388,12 +388,14 @@ fn start_workers(
 
 /// A quarter of the descriptors is kept for files and programs. `MaxRequestWorkers` bounds the
 /// connections only where it is said: with Apache's event mpm it counts those that are being served,
-/// and as many again, twice, may be idle (AsyncRequestWorkerFactor).
+/// and AsyncRequestWorkerFactor times as many again may be idle.
 fn most_connections(policy: &Policy) -> usize {
     use nix::sys::resource::{Resource, getrlimit};
     let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft.min(DESCRIPTORS));
     let room = descriptors / 4 * 3;
-    let said = policy.process.max_request_workers.value().map(|most| u64::from(*most).saturating_mul(3));
+    let factor = policy.process.async_factor.value_or(2.0) + 1.0;
+    // Both are positive, and a number too large for the type becomes its largest.
+    let said = policy.process.max_request_workers.value().map(|most| (f64::from(*most) * factor) as u64);
     usize::try_from(said.unwrap_or(room).min(room)).unwrap_or(usize::MAX).max(1)
 }
 

@@ -2,7 +2,7 @@
 //! shared with the other workers but the listening sockets and the counts of connections.
 
 use super::{
-    accept::Acceptor,
+    accept::{Accepted, Acceptor},
     admission::Admission,
     child::{ASK_AGAIN, PATIENCE, Program, Stage},
     connection::Conn,
@@ -16,12 +16,11 @@ use super::{
 };
 use crate::engine::{Connection, Engine, Found, Scoreboard, Worker, exchange::Output};
 use bstr::BString;
-use mio::{Events, Interest, Poll, Registry, Token, Waker, net::TcpStream};
+use mio::{Events, Poll, Registry, Token, Waker};
 use nix::sys::signal::Signal;
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::SocketAddr,
     rc::Rc,
     sync::{
         Arc,
@@ -62,7 +61,7 @@ pub struct Config {
 #[derive(Debug)]
 pub enum Message {
     /// A connection that another worker accepted.
-    Accepted(TcpStream, SocketAddr, SocketAddr),
+    Accepted(Accepted),
     /// The resolver found something for a connection.
     Found(Key, Found),
     /// A new configuration; whether connections of the old one are dropped.
@@ -429,7 +428,7 @@ impl EventLoop {
     fn read_inbox(&mut self) {
         while let Ok(message) = self.inbox.try_recv() {
             match message {
-                Message::Accepted(socket, client, local) => self.serve(socket, client, local),
+                Message::Accepted(accepted) => self.serve(accepted),
                 Message::Found(key, found) => self.with(key, |conn, tools| conn.found(found, tools)),
                 Message::Reload(config, drop_all) => self.reload(config, drop_all),
                 Message::StopGracefully => self.finish(),
@@ -448,12 +447,12 @@ impl EventLoop {
                 self.acceptor.full(now);
                 break;
             }
-            let Some((socket, client, local)) = self.acceptor.next(now) else { break };
+            let Some(accepted) = self.acceptor.next(now) else { break };
             let least = self.least_loaded();
             self.count(least, true);
             match self.posts.get(least).filter(|_| least != self.id) {
-                Some(post) => post.send(Message::Accepted(socket, client, local)),
-                None => self.serve(socket, client, local),
+                Some(post) => post.send(Message::Accepted(accepted)),
+                None => self.serve(accepted),
             }
         }
         if let Some(failure) = self.acceptor.failure() {
@@ -483,7 +482,8 @@ impl EventLoop {
     }
 
     /// Takes a connection over; it is counted already.
-    fn serve(&mut self, mut socket: TcpStream, client: SocketAddr, local: SocketAddr) {
+    fn serve(&mut self, accepted: Accepted) {
+        let Accepted { socket, client, local, spoke } = accepted;
         let key = match self.conns.reserve() {
             Some(key) if self.state == State::Serving => key,
             other => {
@@ -491,18 +491,13 @@ impl EventLoop {
                 return self.count(self.id, false);
             }
         };
-        let both = Interest::READABLE | Interest::WRITABLE;
-        if self.tools.registry.register(&mut socket, key.token(token::CONNECTION), both).is_err() {
-            self.conns.remove(key);
-            return self.count(self.id, false);
-        }
         let id = self.accepted * self.loads.len() as u64 + self.id as u64;
         self.accepted += 1;
         let (keepalives, lookups) = Default::default();
         let addresses = Connection { client, local, id, keepalives, lookups };
         let conn = Conn::new(key, socket, addresses, self.current.clone(), &mut self.tools);
         self.conns.put(key, conn);
-        self.with(key, |conn, tools| conn.drive(tools));
+        self.with(key, |conn, tools| conn.begin(spoke, key.token(token::CONNECTION), tools));
     }
 
     fn reload(&mut self, config: Arc<Config>, drop_all: bool) {

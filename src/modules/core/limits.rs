@@ -1,6 +1,6 @@
 //! Limits on requests, redirects and programs.
 
-use super::{is, leading_number, nothing, number_and_rest, whole_number};
+use super::{is, leading_number, number_and_rest, whole_number};
 use crate::diag::{Apache, Diagnostic};
 use crate::policy::{
     Applied, Args, CoreDir, CoreServer, Directive, Mistake, Place, Said, Setting, core_conf::ResourceLimit,
@@ -66,10 +66,12 @@ pub(super) const ROWS: &[Directive] = rows! {
         "accepted without effect: what is ready is sent";
     "AcceptFilter" Two SERVER |place, args| {
             place.check_context(args, crate::policy::Within::GLOBAL_ONLY)?;
-            nothing(place, args)
+            let waits = !args.text(1).eq_ignore_ascii_case(b"none");
+            place.process().accept_filters.push((args.text(0).into(), waits));
+            Ok(())
         },
         "Set the Accept Filter to use for a protocol",
-        "accepted without effect: connections are taken as they come";
+        "whether connections are taken only when data has come; any word but `none` says so, and it is the default";
 };
 
 fn limit(name: &str, suffix: &str, args: &Args<'_>) -> Result<Said<u32>, Mistake> {
