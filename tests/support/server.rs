@@ -101,6 +101,8 @@ pub struct Site {
     child: Option<Child>,
     /// Whether the server is to start as root.
     as_root: bool,
+    /// A program that runs the server's, with its arguments.
+    under: Vec<String>,
     /// How much of each log was looked at.
     read: Vec<(PathBuf, usize)>,
 }
@@ -118,6 +120,7 @@ impl Site {
             port: 0,
             child: None,
             as_root: false,
+            under: Vec::new(),
             read: Vec::new(),
         };
         own(site.root())?;
@@ -258,8 +261,21 @@ impl Site {
         command
     }
 
+    /// Has another program run the server's: valgrind, strace. `$ROOT` stands for the site's directory.
+    #[allow(dead_code, reason = "not every test that uses this file asks")]
+    pub fn run_under(&mut self, words: &[&str]) {
+        self.under = words.iter().map(|word| self.fill(word)).collect();
+    }
+
     fn server_command(&self) -> Command {
-        let mut command = self.command(self.kind.program());
+        let mut command = match self.under.split_first() {
+            Some((program, arguments)) => {
+                let mut command = self.command(Path::new(program));
+                command.args(arguments).arg(self.kind.program());
+                command
+            }
+            None => self.command(self.kind.program()),
+        };
         command.arg("-d").arg(self.root()).arg("-f").arg(self.root().join("httpd.conf"));
         command.arg("-C").arg(format!("Include {}/conf/preamble.conf", self.root().display()));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -308,7 +324,8 @@ impl Site {
 
     fn ready(&self, child: &mut Child) -> Result<bool, String> {
         let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        let patience = if self.under.is_empty() { PATIENCE } else { 6 * PATIENCE };
+        while begun.elapsed() < patience {
             if child.try_wait().map_err(|e| e.to_string())?.is_some() {
                 return Ok(false);
             }
