@@ -352,6 +352,30 @@ fn no_descriptor_and_no_zombie_is_left_behind() {
     wait_for("programs are reaped", || zombies() == 0);
 }
 
+/// Apache keeps such a connection too: it reads what is left of the body (ap_discard_request_body), and then the
+/// next request.
+#[test]
+fn a_body_that_a_program_did_not_wait_for_does_not_end_the_connection() {
+    let site = Site::start();
+    site.script("deaf", "echo Content-Type: text/plain; echo; echo deaf");
+    let mut stream = site.connect();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    for _ in 0..3 {
+        write!(stream, "POST /run/deaf HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n").unwrap();
+        stream.write_all(&[b'1'; 40000]).unwrap();
+        let mut answer = String::new();
+        while !answer.ends_with("\r\n0\r\n\r\n") {
+            assert_ne!(reader.read_line(&mut answer).unwrap(), 0, "closed after {answer:?}");
+        }
+        assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains("Connection: close"), "{answer}");
+        stream.write_all(&[b'2'; 60000]).unwrap();
+    }
+    write!(stream, "GET /f HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut last = String::new();
+    reader.read_to_string(&mut last).unwrap();
+    assert!(last.starts_with("HTTP/1.1 404"), "{last}");
+}
+
 /// Such programs start one after another; see `pace`.
 #[test]
 fn programs_that_compute_are_all_answered() {

@@ -88,6 +88,9 @@ enum State {
     /// An answer is given again, and being written: the server that it belongs to, and whether the connection
     /// goes on.
     Repeating(usize, bool),
+    /// The answer is complete; what is left of the request's body, which a program did not wait for, is thrown
+    /// away before the next request, as Apache does. The server that it belonged to.
+    Rest(usize),
     /// Nothing more.
     Closed,
 }
@@ -197,6 +200,7 @@ impl Exchange {
             State::Head => self.read_head(step),
             State::Discarding(_) => self.discard(step),
             State::Program(_) => self.feed(step),
+            State::Rest(server) => self.skip_rest(*server, step),
             State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(..) | State::Closed => {
             }
         }
@@ -458,6 +462,10 @@ impl Exchange {
             let finished = after == After::Finish && all_read;
             return self.end(if finished { Ask::Finish } else { Ask::Close }, step);
         }
+        if !self.body.is_done() {
+            self.state = State::Rest(server);
+            return self.skip_rest(server, step);
+        }
         self.busy = None;
         self.conn.keepalives.set(self.conn.keepalives.get() + 1);
         self.state = State::Head;
@@ -492,7 +500,7 @@ impl Exchange {
     fn client_eof(&mut self, step: &mut Step<'_, '_>) {
         self.client_eof = true;
         match &self.state {
-            State::Head => self.close(step),
+            State::Head | State::Rest(_) => self.close(step),
             State::Discarding(_) => self.body_lost(BodyFault::CutOff, step),
             State::Program(program) if !self.body.is_done() => {
                 match program.has_begun() || !self.whole.is_empty() {
@@ -523,7 +531,12 @@ impl Exchange {
             State::Discarding(mut decision) => {
                 step.access(&mut decision.request, Sent { aborted: true, ..self.received() });
             }
-            State::Head | State::Waiting(_) | State::Part(_) | State::Repeating(..) | State::Closed => {}
+            State::Head
+            | State::Waiting(_)
+            | State::Part(_)
+            | State::Repeating(..)
+            | State::Rest(_)
+            | State::Closed => {}
         }
         step.out.asks.push(Ask::Abort);
     }
@@ -537,7 +550,7 @@ impl Exchange {
                 let progress = step.engine.die(step.worker, request, Status(408), &mut step.trace);
                 self.progress(progress, step);
             }
-            State::Head => self.close(step),
+            State::Head | State::Rest(_) => self.close(step),
             State::Program(_) => self.program_deadline(step),
             State::Discarding(_) => self.body_lost(BodyFault::TimedOut, step),
             State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(..) => {

@@ -36,9 +36,12 @@ impl State {
                 let part = &mut **part;
                 Some((&mut part.request, part.filtered.chain()))
             }
-            State::Head | State::Waiting(_) | State::Discarding(_) | State::Repeating(..) | State::Closed => {
-                None
-            }
+            State::Head
+            | State::Waiting(_)
+            | State::Discarding(_)
+            | State::Repeating(..)
+            | State::Rest(_)
+            | State::Closed => None,
         }
     }
 }

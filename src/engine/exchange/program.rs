@@ -1,8 +1,8 @@
 //! A CGI program's part of an exchange: its input, the head it prints, its output, its end.
 
 use super::{
-    Ask, Body, CgiFailure, Exchange, HALF_CLOSED, Input, LOGGED_FIRST, Piece, Request, Sent, State, Status,
-    Step, response,
+    After, Ask, Body, CgiFailure, Exchange, HALF_CLOSED, Input, LOGGED_FIRST, Piece, Request, Sent, State,
+    Status, Step, TIMEOUT, response,
 };
 use crate::{
     engine::{
@@ -15,6 +15,7 @@ use crate::{
         cgi::{CgiError, CgiErrorKind, CgiHead, Scan, Scanner},
         chunked::{LAST_CHUNK, framed},
     },
+    policy::SaidExt,
 };
 use std::time::Duration;
 
@@ -379,8 +380,24 @@ impl Exchange {
         }
         let (body, total) = (program.body, program.total);
         let sent = Sent { body, total, ..self.received() };
-        let persists = persists && self.body.is_done();
         self.send(program.request, persists, sent, total <= LOGGED_FIRST, step);
+    }
+
+    /// Throws away what has come of the rest of a body, and goes on behind it.
+    pub(super) fn skip_rest(&mut self, server: usize, step: &mut Step<'_, '_>) {
+        let mut input = &self.buffer[..];
+        let before = input.len();
+        let taken = self.body.take(&mut input, |_| {});
+        let used = before - input.len();
+        self.buffer.drain(..used);
+        if taken.is_err() {
+            return self.close(step);
+        }
+        if self.body.is_done() {
+            return self.next(server, After::Next, step);
+        }
+        let core = step.engine.policy.servers[server].core();
+        step.out.asks.push(Ask::Wake(Some(core.timeout.value_or(TIMEOUT))));
     }
 
     /// The program's answer is not used: the request goes on with a verdict of its module.

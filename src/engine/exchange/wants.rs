@@ -6,7 +6,7 @@ impl Exchange {
     /// Whether bytes from the client are wanted now.
     pub fn wants_client(&self) -> bool {
         match &self.state {
-            State::Head => true,
+            State::Head | State::Rest(_) => true,
             State::Discarding(_) => !self.body.is_done(),
             State::Program(program) => !self.body.is_done() && !program.feeding,
             State::Waiting(_) | State::Part(_) | State::Sending(_) | State::Repeating(..) | State::Closed => {
