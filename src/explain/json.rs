@@ -1,12 +1,12 @@
 //! An explanation for programs: one object with the same content as the text.
 
-use super::{Explanation, Reason};
+use super::{Explanation, Reason, below::Fate};
 use crate::{
     diag::{Sources, Span},
-    engine::{Event, LogEntry},
+    engine::{Cgi, Event, LogEntry},
 };
 use bstr::{BString, ByteSlice};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The object. Paths and URLs that are not UTF-8 have replacement characters.
 pub fn json(explanation: &Explanation) -> Value {
@@ -29,11 +29,28 @@ pub fn json(explanation: &Explanation) -> Value {
             "location": text(&outcome.location),
             "error_document": text(&outcome.error_document),
         },
+        "program": explanation.program.as_deref().map(program),
+        "remedy": explanation.remedy.as_ref().map(|remedy| json!({
+            "lines": remedy.lines,
+            "outcome": remedy.outcome.kind.word(),
+            "opens": remedy.opens.iter().map(|url| url.to_str_lossy()).collect::<Vec<_>>(),
+            "count": remedy.count,
+        })),
         "decided_by": reasons(&explanation.decided_by),
         "ignored": reasons(&explanation.ignored),
         "vhost": explanation.vhost.map(|span| place(span, sources)),
         "steps": explanation.steps.iter().map(|event| step(event, sources)).collect::<Vec<_>>(),
         "log": explanation.log.iter().map(entry).collect::<Vec<_>>(),
+    })
+}
+
+fn program(cgi: &Cgi) -> Value {
+    let text = |bytes: &BString| bytes.to_str_lossy().into_owned();
+    json!({
+        "path": text(&cgi.program),
+        "argv": cgi.argv.iter().map(text).collect::<Vec<_>>(),
+        "cwd": text(&cgi.cwd),
+        "env": cgi.env.iter().map(|(name, value)| (text(name), Value::from(text(value)))).collect::<Map<_, _>>(),
     })
 }
 
@@ -70,4 +87,19 @@ fn entry(entry: &LogEntry) -> Value {
         "text": entry.text.to_str_lossy(),
         "explanation": entry.explanation,
     })
+}
+
+/// What becomes of each file below a directory.
+pub fn fates_json(fates: &[Fate]) -> Value {
+    let text = |bytes: &BString| bytes.to_str_lossy().into_owned();
+    let fate = |fate: &Fate| {
+        json!({
+            "url": text(&fate.url),
+            "kind": fate.outcome.kind.word(),
+            "status": fate.outcome.status.0,
+            "file": fate.outcome.file.as_ref().map(text),
+            "because": fate.because,
+        })
+    };
+    fates.iter().map(fate).collect()
 }

@@ -3,13 +3,15 @@
 //! [`decide`] makes the same call as the server does, with the trace on: there is no second
 //! implementation of any rule here, only the order in which things are told.
 
+pub mod below;
 mod json;
 pub mod lint;
 mod outcome;
+pub mod remedy;
 mod text;
 mod url;
 
-pub use json::json;
+pub use json::{fates_json, json};
 pub use outcome::{Kind, Outcome};
 pub use text::text;
 pub use url::{BadUrl, Question};
@@ -17,8 +19,8 @@ pub use url::{BadUrl, Question};
 use crate::{
     diag::{FileId, Sources, Span},
     engine::{
-        Connection, Decision, Engine, Event, LogEntry, Pending, Phase, Progress, Request, Trace, Worker,
-        incoming,
+        Answer, Cgi, Connection, Decision, Engine, Event, LogEntry, Pending, Phase, Progress, Request, Trace,
+        Worker, incoming,
     },
     http::{
         Status,
@@ -46,6 +48,10 @@ pub struct Explanation {
     pub question: Question,
     /// What comes of it.
     pub outcome: Outcome,
+    /// The program that is run, as it is started.
+    pub program: Option<Box<Cgi>>,
+    /// What would allow it, if it is denied and that was looked for.
+    pub remedy: Option<remedy::Remedy>,
     /// The settings that made it so.
     pub decided_by: Vec<Reason>,
     /// Files that one would expect to count, and why they do not.
@@ -112,6 +118,9 @@ pub fn decide(
     };
     let decision = finish(engine, &mut worker, progress, &mut trace, &conn, resolve)?;
     let mut explanation = explain(engine, worker, question, &decision, &trace);
+    if let Answer::Spawn(cgi) = decision.answer {
+        explanation.program = Some(cgi);
+    }
     if let Some(text) = early {
         explanation.decided_by = vec![Reason { at: None, text, phase: Phase::PostRead }];
     }
@@ -189,6 +198,8 @@ fn explain(
     Explanation {
         question,
         outcome,
+        program: None,
+        remedy: None,
         decided_by,
         ignored,
         steps,

@@ -3,8 +3,9 @@
 use super::Explanation;
 use crate::{
     diag::{Sources, Span},
-    engine::{Event, Note},
+    engine::{Cgi, Event, Note},
 };
+use bstr::ByteSlice;
 use std::fmt::Write;
 
 /// Columns of a source line that are shown.
@@ -25,6 +26,10 @@ pub fn text(explanation: &Explanation) -> String {
         let _ = writeln!(out, "note: {}", reason.text);
         snippet(reason.at, sources, &mut out);
     }
+    if let Some(remedy) = &explanation.remedy {
+        out += "\n";
+        out += &remedy.text();
+    }
     if let Some(vhost) = explanation.vhost {
         let _ = writeln!(out, "\nvirtual host");
         snippet(Some(vhost), sources, &mut out);
@@ -37,6 +42,9 @@ pub fn text(explanation: &Explanation) -> String {
         }
         step(event, sources, &mut out);
     }
+    if let Some(cgi) = &explanation.program {
+        program(cgi, &mut out);
+    }
     if !explanation.log.is_empty() {
         let _ = writeln!(out, "\nthe error log gets");
     }
@@ -48,6 +56,17 @@ pub fn text(explanation: &Explanation) -> String {
         }
     }
     out
+}
+
+/// A program as it is started, with its whole environment.
+fn program(cgi: &Cgi, out: &mut String) {
+    let words = cgi.argv.iter().skip(1).map(|word| format!(" {word}"));
+    let _ = writeln!(out, "\nthe program\n  {}{}", cgi.program, words.collect::<String>());
+    let _ = writeln!(out, "  in {}, with this environment and no other", cgi.cwd);
+    for (name, value) in &cgi.env {
+        let value = value.to_str_lossy();
+        let _ = writeln!(out, "    {name}={}", value.escape_debug());
+    }
 }
 
 /// The directive under its place, as rustc shows source.

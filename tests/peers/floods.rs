@@ -84,7 +84,7 @@ fn ticks(pid: u32) -> u64 {
 #[test]
 fn more_connections_than_descriptors() {
     let program = b"#!/bin/sh\necho Content-Type: text/plain\necho\necho ok\n";
-    let peer = Peer::start(Kind::Rachis, "Timeout 20\n", &[("cgi-bin/p", program)]);
+    let peer = Peer::start(Kind::Rachis, "AcceptFilter http none\nTimeout 20\n", &[("cgi-bin/p", program)]);
     limit_descriptors(&peer, peer.before.descriptors + 20);
     let mut clients: Vec<Client> = (0..60).map(|_| peer.connect()).collect();
     peer.logs("AH00467: apr_socket_accept: no descriptors left");
