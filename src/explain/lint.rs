@@ -11,6 +11,7 @@ use crate::{
 use bstr::{BStr, BString, ByteSlice};
 
 mod authentication;
+pub mod mapping;
 mod migration;
 
 /// What a lint sees.
@@ -43,6 +44,7 @@ pub fn lint(nodes: &[Node], sources: &Sources, system: &dyn System) -> Vec<Diagn
     }
     found.extend(every(nodes).into_iter().filter_map(options_all));
     found.extend(nothing_executes(&scene));
+    found.extend(mapping::lint(nodes));
     found.extend(authentication::lint(nodes, system));
     found.extend(migration::lint(nodes));
     found.extend(nested(nodes, sources));

@@ -39,7 +39,7 @@ pub fn find(
     for lines in candidates(asked, denied.outcome.file.as_ref()?) {
         let Some(changed) = reload(&lines) else { continue };
         let Ok(after) = decide(&changed, asked.clone(), resolve) else { continue };
-        if matches!(after.outcome.kind, Kind::Denied | Kind::Failed | Kind::Closed) {
+        if matches!(after.outcome.kind, Kind::Denied | Kind::Failed | Kind::NotFound | Kind::Closed) {
             continue;
         }
         let opens = opened(engine, &changed, asked, resolve);

@@ -206,7 +206,8 @@ pub(super) fn wrong_with(
     let name = sources.name(file).as_bytes();
     let directory = &name[..name.rfind_byte(b'/').map_or(0, |slash| slash + 1)];
     let found = compile::check_htaccess(&reading.nodes, policy, sources, &Disk, directory, overrides);
-    reading.diagnostics.into_iter().chain(found).collect()
+    let odd = explain::lint::mapping::lint(&reading.nodes);
+    reading.diagnostics.into_iter().chain(found).chain(odd).collect()
 }
 
 /// A name as it goes into a URL.
