@@ -29,8 +29,9 @@ Memory is the proportional set size of the process tree after the load. The best
 and lighttpd for the rate, and the most thrifty for CPU. rachis reads the very configuration file that apache2 reads
 (`benches/peers/site/httpd.conf`). The bare loop is the limit: for files one epoll loop that answers from memory or with
 sendfile and parses nothing; for CGI one loop for each core that spawns the program, reads its output and waits, with no
-HTTP and no load generator beside it. wrk, with one thread, shares the cores with the server. On a machine that has
-other work too, CPU holds where rates do not.
+HTTP and no load generator beside it. wrk, with one thread, shares the cores with the server; each server has a session
+of its own, as a service manager gives it, by which the kernel shares the cores out. On a machine that has other work
+too, CPU holds where rates do not.
 ";
 
 /// Everything one run found.
