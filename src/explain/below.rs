@@ -7,7 +7,7 @@ use crate::{
 };
 use bstr::{BString, ByteSlice};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-use std::path::Path;
+use std::{io, path::Path};
 
 /// Most files that are asked about.
 pub const MOST: usize = 10_000;
@@ -50,10 +50,9 @@ pub fn all_under(
     let directory = file.map(|file| BString::from(&file[..file.len() - NOBODY.len()]));
     let missing = || format!("{} leads to no directory", base.as_bstr());
     let directory = directory.ok_or_else(missing)?;
-    let mut names = Vec::new();
-    files_below(&*engine.system, &directory, b"", 0, &mut names).map_err(|_| missing())?;
+    let names = files(&*engine.system, &directory, DEEPEST, MOST).map_err(|_| missing())?;
     let fate = |name: &BString| {
-        let url = percent_encode(name, PLAIN).to_string();
+        let url = url_path(name);
         let told = ask(url.as_bytes())?;
         let because = because(&told);
         Ok(Fate { url: [&base[..], url.as_bytes()].concat().into(), outcome: told.outcome, because })
@@ -61,32 +60,42 @@ pub fn all_under(
     names.iter().map(fate).collect()
 }
 
-/// Names relative to `directory`, those of a directory before those of the directories in it. Links to
-/// directories are not followed.
-fn files_below(
-    system: &dyn System,
-    directory: &[u8],
-    within: &[u8],
-    depth: usize,
-    names: &mut Vec<BString>,
-) -> std::io::Result<()> {
-    let path = [directory, within].concat();
-    let mut directories = Vec::new();
-    for entry in system.read_dir(system::path(&path))? {
-        let name = [within, &entry.name].concat();
-        let link = system.lstat(system::path(&[directory, &name].concat())).is_ok_and(|stat| !stat.is_dir());
-        match entry.is_dir {
-            true if !link => directories.push([&name[..], b"/"].concat()),
-            true => {}
-            false if names.len() < MOST => names.push(name.into()),
-            false => return Ok(()),
+/// The files below a directory by their names relative to it, `most` of them and so many directories deep:
+/// those of a directory before those of the directories in it. Links to directories are not followed.
+///
+/// # Errors
+/// The directory itself cannot be read. One in it that cannot is left out: it is denied to clients too.
+pub fn files(system: &dyn System, directory: &[u8], deepest: usize, most: usize) -> io::Result<Vec<BString>> {
+    let directory = directory.trim_end_with(|slash| slash == '/');
+    let mut names: Vec<BString> = Vec::new();
+    let mut waiting = vec![(BString::default(), 0)];
+    while let Some((within, depth)) = waiting.pop() {
+        let entries = match system.read_dir(system::path(&[directory, b"/", &within].concat())) {
+            Err(error) if depth == 0 => return Err(error),
+            entries => entries.unwrap_or_default(),
+        };
+        let mut inner = Vec::new();
+        for entry in entries {
+            let name = BString::from([&within[..], &entry.name].concat());
+            let path = [directory, b"/", &name].concat();
+            if !entry.is_dir {
+                names.push(name);
+            } else if depth < deepest && system.lstat(system::path(&path)).is_ok_and(|stat| stat.is_dir()) {
+                inner.push((BString::from([&name[..], b"/"].concat()), depth + 1));
+            }
         }
+        if names.len() >= most {
+            names.truncate(most);
+            break;
+        }
+        waiting.extend(inner.into_iter().rev());
     }
-    for name in directories.iter().filter(|_| depth < DEEPEST) {
-        // What may not be read is denied to clients too.
-        let _ = files_below(system, directory, name, depth + 1, names);
-    }
-    Ok(())
+    Ok(names)
+}
+
+/// A path as a URL has it.
+pub fn url_path(path: &[u8]) -> String {
+    percent_encode(path, PLAIN).to_string()
 }
 
 /// The first reason with a place; of a program, what made the file one.

@@ -393,10 +393,14 @@ fn most_connections(policy: &Policy) -> usize {
     use nix::sys::resource::{Resource, getrlimit};
     let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft.min(DESCRIPTORS));
     let room = descriptors / 4 * 3;
-    let factor = policy.process.async_factor.value_or(2.0) + 1.0;
+    let process = &policy.process;
+    connections(process.max_request_workers.value().copied(), process.async_factor.value_or(2.0), room)
+}
+
+fn connections(workers: Option<u32>, factor: f64, room: u64) -> usize {
     // Both are positive, and a number too large for the type becomes its largest.
-    let said = policy.process.max_request_workers.value().map(|most| (f64::from(*most) * factor) as u64);
-    usize::try_from(said.unwrap_or(room).min(room)).unwrap_or(usize::MAX).max(1)
+    let said = workers.map_or(room, |workers| (f64::from(workers) * (factor + 1.0)) as u64);
+    usize::try_from(said.min(room)).unwrap_or(usize::MAX).max(1)
 }
 
 /// Idle connections cost a descriptor each, so the soft limit is raised as far as is sensible.
@@ -407,5 +411,21 @@ fn raise_descriptors() {
         if soft < wanted {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::connections;
+
+    // The manual, AsyncRequestWorkerFactor: (AsyncRequestWorkerFactor + 1) * MaxRequestWorkers.
+    #[test]
+    fn most_connections() {
+        assert_eq!(connections(Some(128), 2.0, 100_000), 384);
+        assert_eq!(connections(Some(10), 0.5, 100_000), 15);
+        assert_eq!(connections(Some(128), 100.0, 10_000), 10_000);
+        assert_eq!(connections(None, 2.0, 10_000), 10_000);
+        assert_eq!(connections(Some(0), 2.0, 10_000), 1);
+        assert_eq!(connections(Some(u32::MAX), f64::INFINITY, 10_000), 10_000);
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     cli::config::Loaded,
     diag::{Apache, Diagnostic, Edit, FileId, Fix, Sources, Span},
     engine::Engine,
-    explain::{self, Kind, Question},
+    explain::{self, Kind, Question, below},
     modules::mod_cgi::explain::{Finding, examine},
     policy::{Policy, compile, place::Overrides, reading},
     syntax::{Node, Words},
@@ -114,27 +114,15 @@ impl Site<'_> {
             return;
         }
         let trimmed = |text: &[u8]| BString::from(text.trim_end_with(|slash| slash == '/'));
-        let mut waiting = vec![(trimmed(prefix), trimmed(directory), 0)];
-        let mut asked = 0;
-        while let Some((url, directory, depth)) = waiting.pop() {
-            let mut entries = Disk.read_dir(path(&directory)).unwrap_or_default();
-            entries.sort_by(|a, b| a.name.cmp(&b.name));
-            if entries.iter().any(|entry| entry.name == b".htaccess") {
-                self.ask(engine, host, &[&url[..], b"/"].concat());
+        let (prefix, directory) = (trimmed(prefix), trimmed(directory));
+        for name in below::files(&Disk, &directory, DEEPEST, MOST).unwrap_or_default() {
+            let within =
+                name.strip_suffix(b".htaccess").filter(|rest| rest.is_empty() || rest.ends_with(b"/"));
+            if let Some(within) = within {
+                self.ask(engine, host, &[&prefix[..], b"/", below::url_path(within).as_bytes()].concat());
             }
-            for entry in entries {
-                let url = [&url[..], b"/", &escaped(&entry.name)].concat();
-                let file: BString = [&directory[..], b"/", &entry.name].concat().into();
-                if entry.is_dir {
-                    let link = Disk.lstat(path(&file)).is_ok_and(|stat| !stat.is_dir());
-                    if depth < DEEPEST && !link {
-                        waiting.push((url.into(), file, depth + 1));
-                    }
-                } else if asked < MOST {
-                    asked += 1;
-                    programs.extend(self.ask(engine, host, &url));
-                }
-            }
+            let url = [&prefix[..], b"/", below::url_path(&name).as_bytes()].concat();
+            programs.extend(self.ask(engine, host, &url));
         }
     }
 
@@ -208,14 +196,4 @@ pub(super) fn wrong_with(
     let found = compile::check_htaccess(&reading.nodes, policy, sources, &Disk, directory, overrides);
     let odd = explain::lint::mapping::lint(&reading.nodes);
     reading.diagnostics.into_iter().chain(found).chain(odd).collect()
-}
-
-/// A name as it goes into a URL.
-fn escaped(name: &[u8]) -> Vec<u8> {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
-    let one = |byte: &u8| match plain(byte) {
-        true => vec![*byte],
-        false => format!("%{byte:02X}").into_bytes(),
-    };
-    name.iter().flat_map(one).collect()
 }
