@@ -115,6 +115,10 @@ impl Site<'_> {
         }
         let trimmed = |text: &[u8]| BString::from(text.trim_end_with(|slash| slash == '/'));
         let (prefix, directory) = (trimmed(prefix), trimmed(directory));
+        // The whole file system is nobody's site, and would take minutes.
+        if directory.is_empty() {
+            return;
+        }
         for name in below::files(&Disk, &directory, DEEPEST, MOST).unwrap_or_default() {
             let within =
                 name.strip_suffix(b".htaccess").filter(|rest| rest.is_empty() || rest.ends_with(b"/"));
